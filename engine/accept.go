@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+// acceptor is a listener as one loop sees it.
+type acceptor struct {
+	svc   *service
+	raw   syscall.RawConn
+	tries int // failures in a row
+}
+
+// The pauses after failures of accept.
+const (
+	acceptPause    = 50 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// rawListener is the descriptor of a listener that loops can accept from; nil
+// when it is something else.
+func rawListener(ln net.Listener) syscall.RawConn {
+	var sc syscall.Conn
+	switch ln := ln.(type) {
+	case *net.TCPListener:
+		sc = ln
+	case *net.UnixListener:
+		sc = ln
+	default:
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// acceptOnLoops has every loop accept from the listener until ctx ends.
+func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error {
+	fd := -1
+	if err := raw.Control(func(p uintptr) { fd = int(p) }); err != nil {
+		return errClosedListener
+	}
+	sysNoDelay(fd) // what it accepts inherits this
+	all := *s.e.all.Load()
+	failed := make(chan error, len(all))
+	for _, l := range all {
+		l.post(func() {
+			l.accept[int32(fd)] = &acceptor{svc: s, raw: raw}
+			if err := l.poll.listen(fd); err != nil {
+				failed <- os.NewSyscallError("listen", err)
+			}
+		})
+	}
+	defer func() {
+		stopped := make(chan struct{}, len(all))
+		for _, l := range all {
+			l.post(func() {
+				l.poll.unlisten(fd)
+				delete(l.accept, int32(fd))
+				stopped <- struct{}{}
+			})
+		}
+		for range all {
+			<-stopped
+		}
+	}()
+	// A listener that somebody else closes says nothing to the loops.
+	t := time.NewTicker(250 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-t.C:
+			if raw.Control(func(uintptr) {}) != nil {
+				return errClosedListener
+			}
+		}
+	}
+}
+
+// maxAccept bounds the connections accepted in one go.
+const maxAccept = 64
+
+// acceptAll takes what has arrived at a listening descriptor.
+func (l *loop) acceptAll(w *worker, fd int32) bool {
+	for range maxAccept {
+		a := l.accept[fd]
+		if a == nil {
+			return true
+		}
+		c := &Conn{fd: -1, svc: a.svc}
+		var nfd int
+		var err error
+		if cerr := a.raw.Control(func(p uintptr) { nfd, err = sysAccept(int(p), c) }); cerr != nil {
+			return true // closed; acceptOnLoops sees it too
+		}
+		if err != nil {
+			if err != errAgain {
+				l.acceptFailed(a, fd, err)
+			}
+			return true
+		}
+		a.tries = 0
+		c.fd = int32(nfd)
+		a.svc.open.Add(1)
+		if !l.adopt(w, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// acceptFailed stops accepting for a while: a loop that tried again at once
+// would only burn the processor.
+func (l *loop) acceptFailed(a *acceptor, fd int32, err error) {
+	if a.tries == 0 {
+		l.e.logger().Error("engine: accept: new connections wait", "err", err,
+			"hint", "too many open files: raise the limit (ulimit -n), or set a connection limit below it")
+	}
+	pause := min(acceptPause<<min(a.tries, 10), maxAcceptPause)
+	a.tries++
+	l.poll.unlisten(int(fd))
+	l.afterFunc(pause, func() {
+		if l.accept[fd] == a {
+			l.poll.listen(int(fd))
+		}
+	})
+}
+
+// adopt gives a new connection to the loop with the fewest.
+func (l *loop) adopt(w *worker, c *Conn) bool {
+	c.flags = flagBusy
+	to := l.e.pickLoop(l)
+	c.loop = to
+	to.open.Add(1)
+	if to != l {
+		to.post(func() { to.enroll(c); c.welcome(&worker{loop: to}) })
+		return true
+	}
+	l.enroll(c)
+	return l.call1(w, c, c.welcome)
+}
+
+// enroll enters a connection into the loop's table.
+func (l *loop) enroll(c *Conn) {
+	l.gen++
+	if l.gen == 0 {
+		l.gen = 1 // 0 marks listeners
+	}
+	c.gen = l.gen
+	c.node.Value = c
+	for int(c.fd) >= len(l.conns) {
+		l.conns = append(l.conns, make([]*Conn, max(64, len(l.conns)))...)
+	}
+	l.conns[c.fd] = c
+}
+
+// welcome makes the protocol of a new connection and starts to listen to it.
+func (c *Conn) welcome(w *worker) {
+	s := c.svc
+	c.w = w
+	if s.opts.TLS != nil || s.opts.Preface != nil {
+		c.extension().early = true
+		c.SetDeadline(s.handshakeTimeout())
+	}
+	if c.proto == nil {
+		c.proto = s.accept(c)
+	}
+	c.start(w)
+}
+
+// start has the poller watch a connection.
+func (c *Conn) start(w *worker) {
+	c.mu.Lock()
+	if c.svc.closing.Load() {
+		c.flags |= flagDrain
+	}
+	err := c.loop.poll.add(c)
+	c.mu.Unlock()
+	if err != nil {
+		c.finish(os.NewSyscallError("poll", err))
+		return
+	}
+	c.settle(w)
+}
+
+func (s *service) handshakeTimeout() time.Duration {
+	if d := s.opts.HandshakeTimeout; d > 0 {
+		return d
+	}
+	return 10 * time.Second
+}
+
+// setPeer keeps the peer's address.
+func (c *Conn) setPeer(a netip.AddrPort) {
+	c.port = a.Port()
+	if a.Addr().Is4() {
+		c.v4 = true
+		b := a.Addr().As4()
+		copy(c.addr[:], b[:])
+	} else if a.Addr().Is6() {
+		c.addr = a.Addr().As16()
+	}
+}
+
+// attachFD moves a socket from the runtime's poller to a loop.
+func (s *service) attachFD(nc net.Conn, p Protocol) (*Conn, error) {
+	var sc interface{ File() (*os.File, error) }
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		sc = nc
+	case *net.UnixConn:
+		sc = nc
+	default:
+		return nil, errors.ErrUnsupported
+	}
+	f, err := sc.File()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fd, err := sysDup(int(f.Fd()))
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	if err := sysNonblock(fd); err != nil {
+		sysClose(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	c := &Conn{fd: int32(fd), svc: s, proto: p, flags: flagBusy}
+	c.setPeer(addrPort(nc.RemoteAddr()))
+	nc.Close()
+	l := s.e.pickLoop(nil)
+	c.loop = l
+	l.open.Add(1)
+	return c, l.post(func() {
+		l.enroll(c)
+		w := &worker{loop: l}
+		c.w = w
+		c.start(w)
+	})
+}

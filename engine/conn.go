@@ -1,0 +1,356 @@
+package engine
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/burrownet/burrow/internal/timerwheel"
+)
+
+// Protocol is what a connection speaks. Calls for one Conn never overlap. They
+// run on the connection's loop, or on a goroutine after [Conn.Go]; one that
+// blocks costs its loop no more than [Engine.Patience].
+type Protocol interface {
+	// Data offers all input that is not used yet; b is borrowed until Data
+	// returns. n is how many bytes of it were used: the rest is offered again
+	// once more has arrived. At the peer's half-close Data is called once more
+	// with [Conn.EOF] true, and perhaps an empty b. An error closes the
+	// connection and is what Closed gets; io.EOF closes it after the backlog
+	// has left, and Closed gets nil.
+	Data(c *Conn, b []byte) (n int, err error)
+	// Timeout says that the deadline of [Conn.SetDeadline] has passed.
+	Timeout(c *Conn)
+	// Drain says, once, that the server is shutting down: close now, or when
+	// what is in progress has ended.
+	Drain(c *Conn)
+	// Closed is the last call for the connection; err is nil after an orderly
+	// end.
+	Closed(c *Conn, err error)
+}
+
+// The flags of a Conn, guarded by its mu.
+const (
+	flagBusy      = 1 << iota // a call is in progress: its goroutine owns the input
+	flagPaused                // input is not wanted for now
+	flagUnarmed               // the poller does not report input
+	flagSending               // the poller reports when the socket takes more
+	flagOut                   // the poller was told to forget the socket: both sides are shut
+	flagGone                  // the peer has gone while busy: the owner is told on release
+	flagClosing               // Close was called; the owner ends the connection
+	flagClosed                // the socket is closed
+	flagFinish                // close once the backlog has left
+	flagPolite                // shut our side and linger before that
+	flagLinger                // our side is shut: input is thrown away until the peer ends
+	flagDrain                 // Drain must be called on release
+	flagWantRead              // the owner waits in More
+	flagWantWrite             // the owner waits in Flush
+	flagStreamEnd             // the peer has ended its side
+	flagDetached              // the socket belongs to somebody else
+	flagCorked                // goroutine driver: writes leave at the end of the call
+)
+
+// Conn is one connection of an [Engine]. Write, Post, Close, Shutdown, AfterFunc
+// and the accessors may be called from any goroutine; the other methods belong
+// to the protocol and are called from within its calls.
+type Conn struct {
+	mu    sync.Mutex // guards flags, out, fd, ext's waiter and watcher
+	flags uint32
+	fd    int32 // -1: no descriptor of ours
+	gen   uint32
+	port  uint16
+	v4    bool // addr holds an IPv4 address
+	addr  [16]byte
+
+	deadline atomic.Int64 // nanoseconds on the engine's clock; 0: none
+	checkAt  int64        // when the wheel looks at c next, on that clock; guarded by mu; 0: never
+	loop     *loop        // nil: goroutine driver; immutable
+	svc      *service     // immutable
+	proto    Protocol     // immutable once Serve's accept has returned
+	w        *worker      // owned by the call in progress; nil outside calls
+	in       *input       // owned by the call in progress: input not used yet
+	out      *backlog     // guarded by mu; nil: nothing is waiting
+	ext      *ext         // what few connections have; guarded by mu while it is nil, then immutable
+	node     timerwheel.Node[*Conn]
+}
+
+// ext holds what few connections need, so that the others do not pay for it.
+type ext struct {
+	ready   chan struct{}    // the owner's wake-up; capacity 1
+	watch   func(error)      // guarded by Conn.mu
+	next    func()           // owned by the call: the continuation of Conn.Go
+	tls     *tlsLayer        // immutable after the handshake
+	nc      net.Conn         // goroutine driver: the connection
+	g       *goroutineDriver // goroutine driver: its state
+	remote  netip.AddrPort   // set by SetRemoteAddr
+	early   bool             // the preface or the TLS handshake is still to come
+	greeted bool             // the preface is over
+}
+
+// more returns the extension, making it when needed. c.mu must be held.
+func (c *Conn) moreLocked() *ext {
+	if c.ext == nil {
+		c.ext = new(ext)
+	}
+	return c.ext
+}
+
+func (c *Conn) extension() *ext {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.moreLocked()
+}
+
+// RemoteAddr is the peer's address; the zero value for a unix socket.
+func (c *Conn) RemoteAddr() netip.AddrPort {
+	if x := c.peek(); x != nil && x.remote.IsValid() {
+		return x.remote
+	}
+	switch {
+	case c.v4:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(c.addr[:4])), c.port)
+	case c.addr != [16]byte{}:
+		return netip.AddrPortFrom(netip.AddrFrom16(c.addr), c.port)
+	}
+	return netip.AddrPort{}
+}
+
+// SetRemoteAddr replaces the address that RemoteAddr reports: for a preface that
+// names the real client. Called from within a call, before others know c.
+func (c *Conn) SetRemoteAddr(a netip.AddrPort) { c.extension().remote = a }
+
+func (c *Conn) has(flag uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flags&flag != 0
+}
+
+func (c *Conn) peek() *ext {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ext
+}
+
+// LocalAddr is the address the peer connected to; the zero value for a unix
+// socket and after the connection was closed.
+func (c *Conn) LocalAddr() netip.AddrPort {
+	if x := c.peek(); x != nil && x.nc != nil {
+		return addrPort(x.nc.LocalAddr())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return netip.AddrPort{}
+	}
+	return sockname(int(c.fd))
+}
+
+// TLS is the state of the connection's TLS layer; nil when it has none.
+func (c *Conn) TLS() *tls.ConnectionState {
+	x := c.peek()
+	switch {
+	case x == nil:
+		return nil
+	case x.tls != nil:
+		s := x.tls.conn.ConnectionState()
+		return &s
+	}
+	if tc, ok := x.nc.(*tls.Conn); ok {
+		s := tc.ConnectionState()
+		return &s
+	}
+	return nil
+}
+
+// EOF reports whether the peer has ended its side of the connection.
+func (c *Conn) EOF() bool { return c.has(flagStreamEnd) }
+
+// SetDeadline asks for a Timeout call when d has passed with no call in
+// progress; 0 takes a deadline back. It is coarse: it may come 20 ms late.
+// Called from within a call of the protocol.
+func (c *Conn) SetDeadline(d time.Duration) {
+	if d <= 0 {
+		c.deadline.Store(0)
+		return
+	}
+	now := int64(0)
+	if w := c.w; w != nil && w.onLoop {
+		now = w.now // the loop read the clock when it woke
+	} else {
+		now = clock()
+	}
+	c.deadline.Store(now + int64(d))
+}
+
+// OnLoop reports whether the call in progress still runs on the loop: false
+// once it has overstayed, has waited, or continues after Go.
+func (c *Conn) OnLoop() bool {
+	w := c.w
+	return w != nil && w.onLoop && c.loop.call.Load() == w.ticket
+}
+
+// Go continues the call in progress with f, on a goroutine of its own, as soon
+// as the present method returns: f may take as long as it likes, and no other
+// method is called until it has returned. Called from within a call.
+func (c *Conn) Go(f func()) { c.extension().next = f }
+
+// Post runs f on the connection's loop, soon; on the goroutine driver, on a
+// goroutine of its own. f may run while a call for c is in progress.
+func (c *Conn) Post(f func()) error {
+	c.mu.Lock()
+	closed := c.flags&flagClosed != 0
+	c.mu.Unlock()
+	if closed {
+		return net.ErrClosed
+	}
+	if c.loop == nil {
+		go f()
+		return nil
+	}
+	return c.loop.post(f)
+}
+
+// AfterFunc runs f on the loop once d has passed; stop takes that back and
+// reports whether it was in time. It is as coarse as SetDeadline.
+func (c *Conn) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	if c.loop == nil {
+		return time.AfterFunc(d, f).Stop
+	}
+	return c.loop.afterFunc(d, f)
+}
+
+// Watch has f called, at most once, when the peer goes away while a call is in
+// progress: with io.EOF when it has ended its side, else with what happened. nil
+// takes it back. f runs on the loop and must not block. Called from within a
+// call.
+func (c *Conn) Watch(f func(error)) {
+	c.mu.Lock()
+	x := c.ext
+	if f == nil && x == nil {
+		c.mu.Unlock()
+		return
+	}
+	x = c.moreLocked()
+	x.watch = f
+	gone := c.flags&flagGone != 0
+	c.mu.Unlock()
+	switch {
+	case f == nil:
+		if x.g != nil {
+			x.g.stopWatching(c)
+		}
+	case gone:
+		c.tellWatcher(io.EOF)
+	case x.g != nil:
+		x.g.startWatching(c)
+	}
+}
+
+// tellWatcher calls the function given to Watch, once.
+func (c *Conn) tellWatcher(err error) {
+	c.mu.Lock()
+	var f func(error)
+	if c.ext != nil {
+		f, c.ext.watch = c.ext.watch, nil
+	}
+	c.mu.Unlock()
+	if f != nil {
+		f(err)
+	}
+}
+
+// wakeOwnerLocked wakes the goroutine that waits in More or Flush. c.mu is held.
+func (c *Conn) wakeOwnerLocked(want uint32) {
+	if c.flags&want == 0 {
+		return
+	}
+	c.flags &^= want
+	select {
+	case c.ext.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the connection now: what is unsent is dropped. A call in progress
+// goes on, its reads and writes fail, and Closed follows it.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	c.flags |= flagClosing
+	busy := c.flags&flagBusy != 0
+	if busy {
+		c.hangUpLocked()
+	}
+	c.mu.Unlock()
+	if !busy {
+		c.claimLater()
+	}
+	return nil
+}
+
+// hangUpLocked makes every read and write of the socket fail, and wakes who
+// waits for it. c.mu is held.
+func (c *Conn) hangUpLocked() {
+	switch {
+	case c.fd >= 0:
+		sysShutdown(int(c.fd), true)
+	case c.ext != nil && c.ext.nc != nil:
+		c.ext.nc.SetDeadline(time.Unix(1, 0))
+	}
+	c.wakeOwnerLocked(flagWantRead | flagWantWrite)
+}
+
+// Shutdown ends the connection politely: what is unsent leaves first, then our
+// side is shut, and input is thrown away until the peer ends its side too, for
+// at most a second: so a peer that is still sending can read our last words.
+func (c *Conn) Shutdown() error {
+	c.mu.Lock()
+	if c.flags&(flagClosed|flagDetached|flagFinish) != 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	c.flags |= flagFinish | flagPolite
+	busy := c.flags&flagBusy != 0
+	c.mu.Unlock()
+	if !busy {
+		c.claimLater()
+	}
+	return nil
+}
+
+// CloseWrite ends our side once what is unsent has left; input still arrives.
+// Called from within a call; it waits for the backlog.
+func (c *Conn) CloseWrite() error {
+	if err := c.Flush(0); err != nil {
+		return err
+	}
+	x := c.peek()
+	if x != nil && x.tls != nil {
+		return x.tls.conn.CloseWrite() // RFC 8446 6.1: close_notify
+	}
+	return c.shutSocket()
+}
+
+// shutSocket ends our side of the socket.
+func (c *Conn) shutSocket() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.flags&flagClosed != 0:
+		return net.ErrClosed
+	case c.fd >= 0:
+		return sysShutdown(int(c.fd), false)
+	case c.ext != nil && c.ext.nc != nil:
+		if cw, ok := c.ext.nc.(interface{ CloseWrite() error }); ok {
+			return cw.CloseWrite()
+		}
+	}
+	return nil
+}

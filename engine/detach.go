@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"net"
+	"os"
+)
+
+// Detach takes the connection away from the engine: it gives back an ordinary
+// net.Conn and the input that is not used yet, which the net.Conn will not
+// return again. rest is the end of the current input that is not used. What is
+// queued leaves first, so Detach may wait. The protocol gets no further call,
+// not even Closed. Called from within a call.
+func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
+	if err := c.Flush(0); err != nil {
+		return nil, nil, err
+	}
+	unread = append([]byte(nil), rest...)
+	c.drop()
+	w := c.w
+	if w != nil {
+		w.view = nil
+	}
+	c.mu.Lock()
+	if c.flags&(flagClosed|flagClosing) != 0 {
+		c.mu.Unlock()
+		return nil, nil, net.ErrClosed
+	}
+	x := c.ext
+	fd := c.fd
+	if x != nil && x.nc != nil {
+		c.flags |= flagDetached
+		c.mu.Unlock()
+		return x.nc, append(unread, x.g.detach(c)...), nil
+	}
+	c.loop.poll.forget(c)
+	f := os.NewFile(uintptr(fd), "burrow")
+	nc, err = net.FileConn(f) // has a descriptor of its own
+	f.Close()
+	c.fd = -1
+	if err != nil {
+		c.flags |= flagClosing
+		c.mu.Unlock()
+		return nil, nil, err
+	}
+	c.flags |= flagDetached
+	c.mu.Unlock()
+	if x != nil && x.tls != nil {
+		x.tls.feed.nc = nc
+		nc = x.tls.conn
+	}
+	c.leaveEngine(nil, fd)
+	return nc, unread, nil
+}

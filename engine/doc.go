@@ -1,0 +1,33 @@
+// Package engine runs event loops: it owns the sockets and the deadlines of
+// many connections and hands what arrives to a [Protocol], one small value per
+// connection. A parked connection costs a struct of a few hundred bytes: no
+// goroutine, no buffer.
+//
+// # Usage
+//
+//	var e engine.Engine // the zero value is ready
+//	err := e.Serve(ctx, ln, func(c *engine.Conn) engine.Protocol { return &echo{} }, nil)
+//
+// Attach takes over a connection made elsewhere, such as one that was dialled.
+//
+// Protocol methods are ordinary Go code. They run on the loop; one that blocks
+// or computes for longer than [Engine.Patience] loses the loop, which goes on
+// in another goroutine, and the call goes on undisturbed on its own. A protocol
+// that knows that it will take long says so with [Conn.Go].
+//
+// # Drivers
+//
+// Linux polls with epoll, macOS and the BSDs with kqueue; elsewhere, and for
+// connections without a descriptor, one goroutine per connection does the same
+// job with the same Protocol. docs/loop.md numbers the stages of a loop.
+//
+// # Cancellation
+//
+// Cancelling the context of Serve closes the listener and drains: each Protocol
+// is told once, and Serve returns when the last of its connections has ended.
+//
+// # Limitations
+//
+// Only stream sockets. A file is sent with sendfile where the connection is a
+// plain socket on Linux, and copied elsewhere.
+package engine

@@ -1,0 +1,383 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Driver says what feeds the connections of an [Engine].
+type Driver uint8
+
+const (
+	DriverAuto      Driver = iota // an event loop where the platform has one, else goroutines
+	DriverEpoll                   // Linux
+	DriverKqueue                  // macOS and the BSDs
+	DriverGoroutine               // everywhere: one goroutine per connection
+)
+
+var driverNames = [...]string{"auto", "epoll", "kqueue", "goroutine"}
+
+func (d Driver) String() string {
+	if int(d) < len(driverNames) {
+		return driverNames[d]
+	}
+	return fmt.Sprintf("Driver(%d)", uint8(d))
+}
+
+// ParseDriver is the driver of a name: auto, epoll, kqueue or goroutine.
+func ParseDriver(name string) (Driver, error) {
+	for d, n := range driverNames {
+		if n == name {
+			return Driver(d), nil
+		}
+	}
+	return 0, fmt.Errorf("engine: there is no driver %q; use auto, epoll, kqueue or goroutine", name)
+}
+
+// Engine runs event loops. The zero value is ready; the fields are read at the
+// first use and must not be changed after it. Methods may be called
+// concurrently. Its loops run while there is a Serve in progress or a connection
+// attached, and end by themselves.
+type Engine struct {
+	// Driver says what feeds the connections; the zero value is DriverAuto.
+	Driver Driver
+	// Loops is the number of event loops. 0 means one per processor
+	// (GOMAXPROCS).
+	Loops int
+	// Patience is how long a call may hold its loop before the loop goes on in
+	// another goroutine. 0 means 1 ms.
+	Patience time.Duration
+	// MaxBacklog bounds what a connection may have unsent, in bytes, before
+	// Write fails with ErrBacklog. 0 means 4 MiB, negative is without limit.
+	MaxBacklog int
+	// MaxUnread bounds the input that a protocol leaves unused, in bytes, before
+	// the connection ends with ErrUnread. 0 means 4 MiB.
+	MaxUnread int
+	// Logger gets what cannot be returned. nil means slog.Default().
+	Logger *slog.Logger
+
+	mu        sync.Mutex
+	users     int       // services and attached connections; guarded by mu
+	ended     chan bool // closed when the loops of the last use have ended; guarded by mu
+	all       atomic.Pointer[[]*loop]
+	running   sync.WaitGroup
+	away      atomic.Int32 // calls that run on goroutines of their own
+	stopping  atomic.Bool
+	monitor   monitor
+	handovers atomic.Uint64
+	attached  service
+	nextLoop  atomic.Uint32
+}
+
+func (e *Engine) logger() *slog.Logger {
+	if e.Logger != nil {
+		return e.Logger
+	}
+	return slog.Default()
+}
+
+func (e *Engine) patience() time.Duration {
+	if e.Patience > 0 {
+		return e.Patience
+	}
+	return time.Millisecond
+}
+
+func orDefault(n, zero int) int {
+	switch {
+	case n == 0:
+		return zero
+	case n < 0:
+		return int(^uint(0) >> 1)
+	}
+	return n
+}
+
+func (e *Engine) maxBacklog() int { return orDefault(e.MaxBacklog, 4<<20) }
+func (e *Engine) maxUnread() int  { return orDefault(e.MaxUnread, 4<<20) }
+
+// Handovers is how often a call has held its loop for too long, or has waited,
+// so that the loop went on elsewhere.
+func (e *Engine) Handovers() uint64 { return e.handovers.Load() }
+
+// driver is the driver in force.
+func (e *Engine) driver() (Driver, error) {
+	if e.Driver == DriverAuto {
+		return platformDriver, nil
+	}
+	if e.Driver == DriverGoroutine || e.Driver == platformDriver {
+		return e.Driver, nil
+	}
+	return 0, &driverError{e.Driver}
+}
+
+// acquire starts the loops with the first user.
+func (e *Engine) acquire() (d Driver, err error) {
+	d, err = e.driver()
+	if err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.ended != nil { // the loops of an earlier use are ending
+		ch := e.ended
+		e.mu.Unlock()
+		<-ch
+		e.mu.Lock()
+	}
+	e.attached.e = e
+	if e.users == 0 && d != DriverGoroutine {
+		if err := e.start(); err != nil {
+			return 0, err
+		}
+	}
+	e.users++
+	return d, nil
+}
+
+func (e *Engine) start() error {
+	n := e.Loops
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	all := make([]*loop, n)
+	for i := range all {
+		p, err := newPoller()
+		if err != nil {
+			for _, l := range all[:i] {
+				l.poll.close()
+			}
+			return fmt.Errorf("engine: open an event loop: %w", err)
+		}
+		all[i] = &loop{e: e, poll: p, accept: map[int32]*acceptor{}}
+	}
+	e.all.Store(&all)
+	for _, l := range all {
+		e.running.Add(1)
+		go l.run()
+	}
+	return nil
+}
+
+// release stops the loops with the last user, and waits for them.
+func (e *Engine) release() {
+	e.mu.Lock()
+	e.users--
+	if e.users > 0 {
+		e.mu.Unlock()
+		return
+	}
+	ended := make(chan bool)
+	e.ended = ended
+	all := e.all.Swap(nil)
+	e.mu.Unlock()
+	e.stopping.Store(true)
+	if all != nil {
+		for _, l := range *all {
+			l.stop()
+		}
+	}
+	e.running.Wait()
+	e.stopping.Store(false)
+	e.monitor.awake.Store(false)
+	e.mu.Lock()
+	e.ended = nil
+	e.mu.Unlock()
+	close(ended)
+}
+
+// stop ends the loop; what is posted later is refused.
+func (l *loop) stop() {
+	l.post(func() {
+		l.inbox.Lock()
+		l.inbox.closed = true
+		l.inbox.Unlock()
+		l.stopped = true
+	})
+}
+
+// ServeOptions are the options of [Engine.Serve]; nil means none.
+type ServeOptions struct {
+	// TLS, when not nil, has every connection begin with a TLS handshake; the
+	// protocol then reads and writes plain text. It must not be changed after.
+	TLS *tls.Config
+	// HandshakeTimeout bounds the preface and the TLS handshake. 0 means 10 s.
+	HandshakeTimeout time.Duration
+	// NotTLS is sent to a peer that begins with something else than TLS.
+	NotTLS []byte
+	// Preface, when not nil, is given the first bytes of each connection, before
+	// TLS, until it says how many of them it has used: n < 0 means that it needs
+	// more. It may call SetRemoteAddr. An error closes the connection.
+	Preface func(c *Conn, b []byte) (n int, err error)
+	// DrainTimeout bounds how long Serve waits for its connections after its
+	// context has ended, before it closes them. 0 means 30 s, negative is
+	// without limit.
+	DrainTimeout time.Duration
+}
+
+// service is one Serve, or the connections that were attached.
+type service struct {
+	e       *Engine
+	opts    ServeOptions
+	accept  func(*Conn) Protocol
+	open    atomic.Int64 // connections, plus one while Serve accepts
+	drained chan struct{}
+	compute chan struct{} // a token for each handshake that may compute
+	nets    sync.Map      // goroutine driver: the open connections
+	closing atomic.Bool
+}
+
+// done counts a connection that has ended.
+func (s *service) done() {
+	if s.open.Add(-1) == 0 && s.drained != nil {
+		close(s.drained)
+	}
+	if s == &s.e.attached {
+		go s.e.release()
+	}
+}
+
+// Serve accepts the connections of ln, which it closes when it returns, and runs
+// what accept returns for each: accept must not keep c for longer than the
+// protocol's Closed. It returns when ctx has ended and all of its connections
+// have: nil after a drain, and an error when the listener failed.
+func (e *Engine) Serve(ctx context.Context, ln net.Listener, accept func(c *Conn) Protocol, opts *ServeOptions) error {
+	defer ln.Close()
+	d, err := e.acquire()
+	if err != nil {
+		return err
+	}
+	defer e.release()
+	s := &service{e: e, accept: accept, drained: make(chan struct{})}
+	if opts != nil {
+		s.opts = *opts
+	}
+	s.compute = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+	s.open.Store(1)
+	var failure error
+	if raw := rawListener(ln); raw != nil && d != DriverGoroutine {
+		failure = s.acceptOnLoops(ctx, raw)
+	} else {
+		failure = s.acceptOnGoroutine(ctx, ln)
+	}
+	ln.Close()
+	s.drain()
+	return failure
+}
+
+// drain tells every connection to end, and waits until they have.
+func (s *service) drain() {
+	s.closing.Store(true)
+	s.each(func(c *Conn) {
+		c.mu.Lock()
+		c.flags |= flagDrain
+		busy := c.flags&flagBusy != 0
+		c.mu.Unlock()
+		if !busy {
+			c.claimLater()
+		}
+	})
+	if s.open.Add(-1) == 0 {
+		return
+	}
+	var expired <-chan time.Time
+	if d := s.opts.DrainTimeout; d >= 0 {
+		if d == 0 {
+			d = 30 * time.Second
+		}
+		t := time.NewTimer(d)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-s.drained:
+		return
+	case <-expired:
+	}
+	s.e.logger().Warn("engine: drain: closing connections that did not end in time", "connections", s.open.Load())
+	s.each(func(c *Conn) { c.Close() })
+	<-s.drained
+}
+
+// each calls f for every connection of the service, on their loops.
+func (s *service) each(f func(*Conn)) {
+	s.nets.Range(func(k, _ any) bool {
+		f(k.(*Conn))
+		return true
+	})
+	all := s.e.all.Load()
+	if all == nil {
+		return
+	}
+	for _, l := range *all {
+		l.post(func() {
+			for _, c := range l.conns {
+				if c != nil && c.svc == s {
+					f(c)
+				}
+			}
+		})
+	}
+}
+
+// errClosedListener says that somebody else closed the listener.
+var errClosedListener = fmt.Errorf("engine: accept: the listener was closed: %w", net.ErrClosed)
+
+// Attach takes over an open connection and runs p for it. It uses the loop where
+// nc is a plain TCP or unix socket, and a goroutine otherwise; nc belongs to the
+// engine from then on, whatever the result.
+func (e *Engine) Attach(nc net.Conn, p Protocol) (*Conn, error) {
+	d, err := e.acquire()
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	s := &e.attached
+	s.open.Add(1)
+	if d != DriverGoroutine {
+		c, err := s.attachFD(nc, p)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			nc.Close()
+			s.open.Add(-1)
+			e.release()
+			return nil, fmt.Errorf("engine: attach: %w", err)
+		}
+	}
+	return s.startGoroutine(nc, p), nil
+}
+
+// pickLoop is the loop with the fewest connections, mine unless it has clearly
+// more than that.
+func (e *Engine) pickLoop(mine *loop) *loop {
+	all := *e.all.Load()
+	best := all[int(e.nextLoop.Add(1))%len(all)]
+	for _, l := range all {
+		if l.open.Load() < best.open.Load() {
+			best = l
+		}
+	}
+	if mine != nil && mine.open.Load() <= best.open.Load()+8+best.open.Load()/8 {
+		return mine
+	}
+	return best
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,463 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// goroutineDriver feeds a connection from one goroutine that reads its net.Conn:
+// for systems without a poller, and for connections that have no descriptor of
+// their own. What the protocol writes during a call leaves at the end of the
+// call, or at Flush; what others write leaves through a goroutine of its own.
+type goroutineDriver struct {
+	buf    []byte
+	wmu    sync.Mutex // held while writing to the net.Conn
+	writer bool       // a goroutine is sending the backlog; guarded by Conn.mu
+	armed  time.Time  // the read deadline in force; guarded by Conn.mu
+
+	watch struct { // the read that looks whether the peer has gone
+		done  chan struct{} // closed when it has ended; nil: none; owned by the call
+		stop  bool          // its error is our doing; guarded by Conn.mu
+		ahead []byte        // what it has read; owned by the call once done is closed
+		err   error
+	}
+}
+
+var longAgo = time.Unix(1, 0)
+
+// readBuf is the buffer of a goroutine's connection, in bytes.
+const readBuf = 4 << 10
+
+// acceptOnGoroutine accepts connections for the goroutine driver.
+func (s *service) acceptOnGoroutine(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	for tries := 0; ; {
+		nc, err := ln.Accept()
+		if err == nil {
+			tries = 0
+			s.open.Add(1)
+			s.startGoroutine(nc, nil)
+			continue
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return errClosedListener
+		case !isTemporary(err):
+			return err
+		}
+		if tries == 0 {
+			s.e.logger().Error("engine: accept: new connections wait", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(acceptPause<<min(tries, 10), maxAcceptPause)):
+		}
+		tries++
+	}
+}
+
+func isTemporary(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Temporary() // the net package has no other word for EMFILE
+}
+
+func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
+	g := &goroutineDriver{}
+	c := &Conn{fd: -1, svc: s, proto: p, flags: flagBusy, ext: &ext{nc: nc, g: g}}
+	c.setPeer(addrPort(nc.RemoteAddr()))
+	s.nets.Store(c, nil)
+	if s.closing.Load() {
+		c.flags |= flagDrain
+	}
+	s.e.running.Add(1)
+	go func() {
+		defer s.e.running.Done()
+		g.run(c)
+	}()
+	return c
+}
+
+// run is the life of the connection.
+func (g *goroutineDriver) run(c *Conn) {
+	w := &worker{}
+	c.w = w
+	if c.proto == nil {
+		c.proto = c.svc.accept(c)
+	}
+	if err := g.open(c); err != nil {
+		c.finish(err)
+		return
+	}
+	if h, ok := c.proto.(Handshaker); ok && c.svc.opts.TLS != nil {
+		h.Handshaken(c)
+	}
+	if len(c.buffered()) == 0 || c.offer(w, nil, nil) {
+		c.settle(w)
+	}
+	g.buf = make([]byte, readBuf)
+	for !c.has(flagClosed | flagDetached) {
+		n, err := g.park(c)
+		c.mu.Lock()
+		if c.flags&(flagClosed|flagDetached) != 0 {
+			c.mu.Unlock()
+			return
+		}
+		c.flags |= flagBusy | flagCorked
+		linger := c.flags&flagLinger != 0
+		c.mu.Unlock()
+		c.w = w
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && n == 0:
+			g.expired(c, linger)
+		case linger:
+			if err != nil {
+				c.finish(nil)
+				continue
+			}
+		case !c.offer(w, g.buf[:n], err):
+			continue
+		}
+		c.settle(w)
+	}
+}
+
+// expired works off a read that ended without input.
+func (g *goroutineDriver) expired(c *Conn, linger bool) {
+	at := c.deadline.Load()
+	if at == 0 || at > clock() {
+		return // interrupted
+	}
+	c.deadline.Store(0)
+	if linger {
+		c.finish(nil)
+		return
+	}
+	c.proto.Timeout(c)
+}
+
+// open works off the preface and the TLS handshake.
+func (g *goroutineDriver) open(c *Conn) error {
+	o := &c.svc.opts
+	if o.Preface == nil && o.TLS == nil {
+		return nil
+	}
+	nc := c.ext.nc
+	nc.SetDeadline(time.Now().Add(c.svc.handshakeTimeout()))
+	defer nc.SetDeadline(time.Time{})
+	b := make([]byte, readBuf)
+	for have := []byte{}; o.Preface != nil; {
+		n, err := nc.Read(b)
+		if n == 0 && err != nil {
+			return err
+		}
+		have = append(have, b[:n]...)
+		used, err := o.Preface(c, have)
+		if err == nil && used < 0 && len(have) > bufSize {
+			err = ErrUnread
+		}
+		if err != nil {
+			return err
+		}
+		if used >= 0 {
+			c.keep(have[used:])
+			break
+		}
+	}
+	if o.TLS == nil {
+		return nil
+	}
+	under := net.Conn(&readAhead{Conn: nc, b: append([]byte(nil), c.buffered()...)})
+	c.drop()
+	tc := tls.Server(under, o.TLS)
+	err := tc.HandshakeContext(context.Background())
+	if err != nil {
+		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && re.RecordHeader[0] != 22 {
+			nc.Write(o.NotTLS)
+			if cw, ok := nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
+				nc.SetDeadline(time.Now().Add(lingerTime))
+				io.CopyN(io.Discard, nc, lingerBytes)
+			}
+		}
+		return err
+	}
+	c.mu.Lock()
+	c.ext.nc = tc
+	c.mu.Unlock()
+	return nil
+}
+
+// readAhead is a net.Conn some of whose input was read before.
+type readAhead struct {
+	net.Conn
+	b []byte
+}
+
+func (r *readAhead) Read(b []byte) (int, error) {
+	if len(r.b) > 0 {
+		n := copy(b, r.b)
+		r.b = r.b[n:]
+		return n, nil
+	}
+	return r.Conn.Read(b)
+}
+
+func (r *readAhead) CloseWrite() error {
+	if cw, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return nil
+}
+
+// park waits for input, outside of any call.
+func (g *goroutineDriver) park(c *Conn) (int, error) {
+	g.stopWatching(c)
+	if n := copy(g.buf, g.watch.ahead); n > 0 {
+		g.watch.ahead = g.watch.ahead[n:]
+		return n, nil
+	}
+	c.mu.Lock()
+	if c.flags&(flagClosing|flagDrain) != 0 || c.flags&(flagFinish|flagLinger) == flagFinish {
+		c.mu.Unlock()
+		return 0, os.ErrDeadlineExceeded
+	}
+	var at time.Time
+	if d := c.deadline.Load(); d != 0 {
+		at = epoch.Add(time.Duration(d))
+	}
+	// A deadline that only moves on is looked at when the earlier one passes.
+	if g.armed.IsZero() != at.IsZero() || at.Before(g.armed) {
+		g.armed = at
+		c.ext.nc.SetReadDeadline(at)
+	}
+	if c.flags&flagStreamEnd != 0 && c.flags&flagLinger == 0 {
+		// Nothing more comes: wait for a write that fails, a deadline, a Close.
+		c.mu.Unlock()
+		return 0, g.idle(c, at)
+	}
+	c.mu.Unlock()
+	n, err := c.ext.nc.Read(g.buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.mu.Lock()
+		g.armed = longAgo
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// idle waits, with the peer's side ended, until the deadline or an interrupt.
+func (g *goroutineDriver) idle(c *Conn, at time.Time) error {
+	for at.IsZero() || time.Now().Before(at) {
+		time.Sleep(10 * time.Millisecond)
+		if c.has(flagClosing | flagFinish | flagDrain | flagClosed) {
+			break
+		}
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// interrupt ends a park, so that a flag set by a stranger takes effect.
+func (g *goroutineDriver) interrupt(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flags&(flagBusy|flagClosed|flagDetached) == 0 {
+		g.armed = longAgo
+		c.ext.nc.SetReadDeadline(longAgo)
+	}
+}
+
+// read waits for input from within a call.
+func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, error) {
+	g.uncork(c)
+	if err := g.flush(c, timeout); err != nil {
+		return 0, err
+	}
+	g.stopWatching(c)
+	if n := copy(b, g.watch.ahead); n > 0 {
+		g.watch.ahead = g.watch.ahead[n:]
+		return n, nil
+	}
+	if err := g.watch.err; err != nil {
+		g.watch.err = nil
+		return 0, err
+	}
+	var at time.Time
+	if timeout > 0 {
+		at = time.Now().Add(timeout)
+	}
+	c.mu.Lock()
+	if c.flags&flagClosing != 0 {
+		c.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	g.armed = at
+	c.ext.nc.SetReadDeadline(at)
+	watching := c.ext.watch != nil
+	c.mu.Unlock()
+	n, err := c.ext.nc.Read(b)
+	if watching && err == nil {
+		g.startWatching(c)
+	}
+	return n, err
+}
+
+// startWatching begins a read that tells when the peer goes away.
+func (g *goroutineDriver) startWatching(c *Conn) {
+	if g.watch.done != nil || len(g.watch.ahead) > 0 || g.watch.err != nil || c.has(flagStreamEnd) {
+		return
+	}
+	c.mu.Lock()
+	if c.flags&(flagClosed|flagClosing|flagDetached) != 0 {
+		c.mu.Unlock()
+		return
+	}
+	g.armed = time.Time{}
+	c.ext.nc.SetReadDeadline(time.Time{})
+	g.watch.stop = false
+	c.mu.Unlock()
+	done := make(chan struct{})
+	g.watch.done = done
+	go func() {
+		defer close(done)
+		b := make([]byte, 512)
+		n, err := c.ext.nc.Read(b)
+		g.watch.ahead = b[:n]
+		c.mu.Lock()
+		stopped := g.watch.stop && errors.Is(err, os.ErrDeadlineExceeded)
+		c.mu.Unlock()
+		if err != nil && !stopped {
+			g.watch.err = err
+			c.tellWatcher(err)
+		}
+	}()
+}
+
+// stopWatching ends that read, and waits for it.
+func (g *goroutineDriver) stopWatching(c *Conn) {
+	if g.watch.done == nil {
+		return
+	}
+	c.mu.Lock()
+	g.watch.stop = true
+	g.armed = longAgo
+	c.ext.nc.SetReadDeadline(longAgo)
+	c.mu.Unlock()
+	<-g.watch.done
+	g.watch.done = nil
+}
+
+func (g *goroutineDriver) uncork(c *Conn) {
+	c.mu.Lock()
+	c.flags &^= flagCorked
+	c.mu.Unlock()
+}
+
+// writeLater sees to it that the backlog leaves. c.mu is held.
+func (g *goroutineDriver) writeLater(c *Conn) {
+	if c.flags&flagCorked != 0 || g.writer {
+		return
+	}
+	g.writer = true
+	c.svc.e.running.Add(1)
+	go func() {
+		defer c.svc.e.running.Done()
+		for {
+			err := g.flush(c, 0)
+			c.mu.Lock()
+			if c.out == nil || err != nil {
+				g.writer = false
+				c.mu.Unlock()
+				return
+			}
+			c.mu.Unlock()
+		}
+	}()
+}
+
+// flush writes the backlog to the net.Conn; see Conn.Flush.
+func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
+	g.uncork(c)
+	g.wmu.Lock()
+	defer g.wmu.Unlock()
+	for {
+		c.mu.Lock()
+		q := c.out
+		if q == nil || c.flags&(flagClosed|flagClosing) != 0 {
+			c.mu.Unlock()
+			return nil
+		}
+		c.out = nil
+		var at time.Time
+		if timeout > 0 {
+			at = time.Now().Add(timeout)
+		}
+		c.ext.nc.SetWriteDeadline(at)
+		c.mu.Unlock()
+		n, err := c.ext.nc.Write(q.b[q.off:])
+		q.off += n
+		if q.len() == 0 {
+			q.release()
+		} else {
+			g.putBack(c, q)
+		}
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+}
+
+// putBack puts what was not sent before what was queued meanwhile.
+func (g *goroutineDriver) putBack(c *Conn, q *backlog) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flags&flagClosed != 0 {
+		q.release()
+		return
+	}
+	if later := c.out; later != nil {
+		q.b = append(q.b, later.b[later.off:]...)
+		later.release()
+	}
+	c.out = q
+}
+
+// endTurn sends what the call has written, bounded by the connection's deadline.
+func (g *goroutineDriver) endTurn(c *Conn) {
+	for {
+		timeout := time.Duration(0)
+		if at := c.deadline.Load(); at != 0 {
+			timeout = max(time.Duration(at-clock()), 1)
+		}
+		err := g.flush(c, timeout)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !c.has(flagClosing) {
+			c.deadline.Store(0)
+			c.proto.Timeout(c)
+			if !c.has(flagClosing) {
+				continue
+			}
+		}
+		c.mu.Lock()
+		c.flags |= flagClosing
+		c.mu.Unlock()
+		return
+	}
+}
+
+// detach ends the driver: the net.Conn belongs to somebody else.
+func (g *goroutineDriver) detach(c *Conn) (ahead []byte) {
+	g.stopWatching(c)
+	c.ext.nc.SetDeadline(time.Time{})
+	c.leaveEngine(nil, -1)
+	return g.watch.ahead
+}

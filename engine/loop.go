@@ -1,0 +1,396 @@
+package engine
+
+import (
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/burrownet/burrow/internal/timerwheel"
+)
+
+// epoch is the zero of the engine's clock.
+var epoch = time.Now()
+
+// clock is the time in nanoseconds since epoch.
+func clock() int64 { return int64(time.Since(epoch)) }
+
+// tick is the resolution of deadlines.
+const tick = 8 * time.Millisecond
+
+func ticks(ns int64) uint64 { return uint64((ns + int64(tick) - 1) / int64(tick)) }
+
+// loop is one event loop. Its fields belong to the goroutine that is the loop
+// at the moment; handover.go tells how that role moves.
+type loop struct {
+	e    *Engine
+	poll poller
+
+	conns  []*Conn // by descriptor
+	gen    uint32  // the generation given to the newest connection
+	accept map[int32]*acceptor
+	wheel  timerwheel.Wheel[*Conn]
+	timers timerwheel.Wheel[func()]
+	// What is due is queued here and taken one by one, so that a handover in
+	// the middle leaves the rest to the next goroutine.
+	due     []*Conn
+	calls   []func()
+	seq     uint64
+	turns   uint
+	stopped bool
+
+	call   atomic.Uint64 // the ticket of the call in progress; its low bit: running
+	parked atomic.Bool   // the loop is about to wait, or waits
+	open   atomic.Int32  // connections of this loop
+
+	inbox struct {
+		sync.Mutex
+		calls  []func()
+		closed bool
+	}
+}
+
+// worker is what a goroutine needs to run calls: the loop's own while it is the
+// loop, afterwards its own.
+type worker struct {
+	loop   *loop
+	onLoop bool   // the goroutine has been the loop since the call began
+	ticket uint64 // of the call in progress
+	now    int64  // when the loop woke
+	view   []byte // the current input of the call in progress
+	buf    []byte // what reads go to
+}
+
+// bufSize is the size of a loop's shared read buffer, in bytes.
+const bufSize = 64 << 10
+
+var workers = sync.Pool{New: func() any { return &worker{buf: make([]byte, bufSize)} }}
+
+func (w *worker) free() {
+	w.loop, w.view, w.onLoop = nil, nil, false
+	workers.Put(w)
+}
+
+// run is the loop; docs/loop.md numbers its stages. It returns when the loop
+// has stopped or has been handed over.
+func (l *loop) run() {
+	defer l.e.running.Done()
+	w := workers.Get().(*worker)
+	defer w.free()
+	w.loop, w.onLoop = l, true
+	for !l.stopped {
+		w.now = clock()
+		if !l.reap(w) || !l.expire(w) || !l.runCalls(w) {
+			return
+		}
+		if err := l.wait(); err != nil {
+			l.e.logger().Error("engine: wait for events", "err", err)
+			time.Sleep(tick) // never a busy loop on a broken poller
+		}
+	}
+	l.poll.close()
+}
+
+// reap works off the events that have been fetched.
+func (l *loop) reap(w *worker) bool {
+	for {
+		ev, ok := l.poll.next()
+		if !ok {
+			return true
+		}
+		if !l.deliver(w, ev) {
+			return false
+		}
+	}
+}
+
+// expire calls what the deadlines ask for.
+func (l *loop) expire(w *worker) bool {
+	now := uint64(w.now / int64(tick))
+	if l.wheel.Len() > 0 {
+		l.wheel.Advance(now, func(n *timerwheel.Node[*Conn]) { l.due = append(l.due, n.Value) })
+	}
+	if l.timers.Len() > 0 {
+		l.timers.Advance(now, func(n *timerwheel.Node[func()]) { l.calls = append(l.calls, n.Value) })
+	}
+	for len(l.due) > 0 {
+		c := l.due[0]
+		l.due[0], l.due = nil, l.due[1:]
+		if !l.checkDeadline(w, c) {
+			return false
+		}
+	}
+	l.due = nil
+	return true
+}
+
+// runCalls runs what was posted.
+func (l *loop) runCalls(w *worker) bool {
+	l.inbox.Lock()
+	if len(l.inbox.calls) > 0 {
+		l.calls, l.inbox.calls = append(l.calls, l.inbox.calls...), nil
+	}
+	l.inbox.Unlock()
+	for len(l.calls) > 0 {
+		f := l.calls[0]
+		l.calls[0], l.calls = nil, l.calls[1:]
+		l.begin(w)
+		f()
+		if !l.end(w) {
+			return false
+		}
+	}
+	l.calls = nil
+	return true
+}
+
+// wait fetches the next events, blocking when there is nothing else to do.
+func (l *loop) wait() error {
+	l.turns++
+	if l.e.away.Load() > 0 || l.turns%16 == 0 {
+		// Others may want the processor, and a loop that never blocks would
+		// keep it until it is preempted.
+		runtime.Gosched()
+	}
+	if n, err := l.poll.wait(0); n > 0 || err != nil {
+		return err
+	}
+	l.parked.Store(true)
+	l.inbox.Lock()
+	posted := len(l.inbox.calls) > 0
+	l.inbox.Unlock()
+	if posted || l.stopped {
+		l.parked.Store(false)
+		return nil
+	}
+	_, err := l.poll.wait(l.sleep())
+	l.parked.Store(false)
+	l.e.monitor.wake(l.e)
+	return err
+}
+
+// sleep is how long the loop may wait: until the next deadline.
+func (l *loop) sleep() time.Duration {
+	next := uint64(1 << 62)
+	if t, ok := l.wheel.Next(); ok {
+		next = t
+	}
+	if t, ok := l.timers.Next(); ok {
+		next = min(next, t)
+	}
+	if next == 1<<62 {
+		return -1
+	}
+	return max(time.Duration(next)*tick-time.Duration(clock()), 1)
+}
+
+// post queues f for the loop and wakes it.
+func (l *loop) post(f func()) error {
+	l.inbox.Lock()
+	if l.inbox.closed {
+		l.inbox.Unlock()
+		return net.ErrClosed
+	}
+	l.inbox.calls = append(l.inbox.calls, f)
+	l.inbox.Unlock()
+	if l.parked.Load() {
+		l.poll.wake()
+	}
+	return nil
+}
+
+func (l *loop) afterFunc(d time.Duration, f func()) (stop func() bool) {
+	n := &timerwheel.Node[func()]{}
+	var done atomic.Bool
+	n.Value = func() {
+		if !done.Swap(true) {
+			f()
+		}
+	}
+	at := ticks(clock() + int64(d))
+	l.post(func() {
+		if !done.Load() {
+			l.timers.Set(n, at)
+		}
+	})
+	return func() bool {
+		if done.Swap(true) {
+			return false
+		}
+		l.post(func() { l.timers.Stop(n) })
+		return true
+	}
+}
+
+// find is the connection an event names; nil when it is no more.
+func (l *loop) find(ev event) *Conn {
+	if int(ev.fd) >= len(l.conns) {
+		return nil
+	}
+	c := l.conns[ev.fd]
+	if c == nil || c.gen != ev.gen {
+		return nil
+	}
+	return c
+}
+
+// deliver works off one event. Like all that may run a call, it reports false
+// when the goroutine is no longer the loop.
+func (l *loop) deliver(w *worker, ev event) bool {
+	if ev.what&eventAccept != 0 {
+		return l.acceptAll(w, ev.fd)
+	}
+	c := l.find(ev)
+	if c == nil {
+		return true
+	}
+	c.mu.Lock()
+	if ev.what&eventRoom != 0 {
+		l.roomLocked(c)
+	}
+	if ev.what&(eventInput|eventGone) == 0 {
+		finish := c.out == nil && c.flags&(flagFinish|flagBusy|flagLinger) == flagFinish
+		if finish {
+			c.flags |= flagBusy
+		}
+		c.mu.Unlock()
+		if finish {
+			return l.call1(w, c, c.release)
+		}
+		return true
+	}
+	if c.flags&flagBusy != 0 {
+		l.strangerLocked(c, ev) // unlocks
+		return true
+	}
+	if c.out != nil && ev.what&eventDead == 0 && (c.out.len() > pauseAt || c.flags&flagFinish != 0) {
+		c.flags |= flagPaused // input waits until the peer reads
+		c.armLocked()
+		c.mu.Unlock()
+		return true
+	}
+	c.flags |= flagBusy
+	turn := c.turn
+	switch {
+	case ev.what&eventDead != 0 && c.flags&flagStreamEnd != 0:
+		turn = c.reset
+	case c.flags&flagLinger != 0:
+		turn = c.discard
+	}
+	c.mu.Unlock()
+	return l.call1(w, c, turn)
+}
+
+// pauseAt is how many unsent bytes stop the reading of further input.
+const pauseAt = 64 << 10
+
+// roomLocked works off that the socket takes more.
+func (l *loop) roomLocked(c *Conn) {
+	err := c.flushLocked()
+	if c.out == nil {
+		c.wakeOwnerLocked(flagWantWrite)
+		if c.flags&flagBusy == 0 {
+			c.flags &^= flagPaused
+		}
+	} else if c.flags&flagWantWrite != 0 {
+		c.wakeOwnerLocked(flagWantWrite) // progress
+	}
+	if err == nil {
+		err = c.armLocked()
+	}
+	if err != nil {
+		sysShutdown(int(c.fd), true) // the reading side reports it
+	}
+}
+
+// strangerLocked works off input, or the peer's end, for a connection that a
+// call owns. It unlocks c.mu.
+func (l *loop) strangerLocked(c *Conn, ev event) {
+	var gone error
+	if ev.what&eventGone != 0 && c.flags&flagGone == 0 {
+		c.flags |= flagGone
+		gone = io.EOF
+		if ev.what&eventDead != 0 {
+			gone = os.NewSyscallError("read", sysConnError(int(c.fd)))
+		}
+	}
+	switch {
+	case ev.what&eventDead != 0:
+		// Reported for ever, whatever is armed: out, until the owner is done.
+		c.flags |= flagOut
+		l.poll.forget(c)
+		c.wakeOwnerLocked(flagWantRead | flagWantWrite)
+	case c.flags&flagWantRead != 0:
+		c.flags |= flagPaused // until the owner waits again
+		c.armLocked()
+		c.wakeOwnerLocked(flagWantRead)
+	default:
+		c.flags |= flagPaused
+		c.armLocked()
+	}
+	c.mu.Unlock()
+	if gone != nil {
+		c.tellWatcher(gone)
+	}
+}
+
+// checkDeadline works off a connection that the wheel gave back: its deadline
+// may have moved on since it was put there.
+func (l *loop) checkDeadline(w *worker, c *Conn) bool {
+	at := c.deadline.Load()
+	c.mu.Lock()
+	c.checkAt = 0
+	switch {
+	case at == 0 || c.flags&(flagClosed|flagDetached) != 0:
+		c.mu.Unlock()
+		return true
+	case at > w.now:
+		l.lookLocked(c, at)
+		c.mu.Unlock()
+		return true
+	case c.flags&flagBusy != 0:
+		// A call in progress has its own limits; look again later.
+		l.lookLocked(c, w.now+int64(time.Second))
+		c.mu.Unlock()
+		return true
+	}
+	c.flags |= flagBusy
+	linger := c.flags&flagLinger != 0
+	c.mu.Unlock()
+	c.deadline.Store(0)
+	return l.call1(w, c, func(w *worker) {
+		if linger {
+			c.finish(nil)
+			return
+		}
+		c.proto.Timeout(c)
+		c.settle(w)
+	})
+}
+
+// lookLocked has the wheel look at c at the given time. c.mu is held.
+func (l *loop) lookLocked(c *Conn, at int64) {
+	c.checkAt = at
+	l.wheel.Set(&c.node, ticks(at))
+}
+
+// schedule has the wheel look at c in time for its deadline.
+func (l *loop) schedule(c *Conn) {
+	at := c.deadline.Load()
+	c.mu.Lock()
+	if at != 0 && (c.checkAt == 0 || c.checkAt > at) && c.flags&(flagClosed|flagDetached) == 0 {
+		l.lookLocked(c, at)
+	}
+	c.mu.Unlock()
+}
+
+// call1 runs f as a call for c, which the loop has claimed.
+func (l *loop) call1(w *worker, c *Conn, f func(*worker)) bool {
+	l.begin(w)
+	c.w = w
+	f(w)
+	return l.end(w)
+}

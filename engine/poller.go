@@ -1,0 +1,50 @@
+package engine
+
+import "time"
+
+// poller is the seam between a loop and the kernel, one per loop. It is shaped
+// by completions: the loop asks for input (arm), for room to send (armSend) and
+// for new connections (listen), and reaps what has finished. Pollers that know
+// readiness only, as epoll and kqueue do, take the bytes when the loop asks for
+// them in receive.
+//
+// wait, next and receive belong to the loop. The other methods may be called
+// from any goroutine; those that name a Conn want its mu held.
+type poller interface {
+	// add starts to watch c, with input armed.
+	add(c *Conn) error
+	// arm says which of input and room to send are to be reported for c.
+	arm(c *Conn, input, room bool) error
+	// forget ends watching c; its descriptor stays open.
+	forget(c *Conn)
+	// listen reports new connections of a listening descriptor until unlisten.
+	listen(fd int) error
+	unlisten(fd int)
+	// wait fetches what has finished, for at most d when nothing has; d < 0 is
+	// without limit. 0 never blocks. n is how many events there are.
+	wait(d time.Duration) (n int, err error)
+	// next takes one of the fetched events.
+	next() (event, bool)
+	// receive reads what has arrived for c into buf: 0 bytes and io.EOF at the
+	// peer's half-close, errAgain when there is nothing.
+	receive(c *Conn, buf []byte) (int, error)
+	// wake ends a wait.
+	wake()
+	close()
+}
+
+// event is something that has finished. It names its connection by descriptor
+// and generation, so that a late one never reaches a recycled descriptor.
+type event struct {
+	fd   int32
+	gen  uint32
+	what uint8
+}
+
+const (
+	eventInput  = 1 << iota // input, or the peer's half-close
+	eventRoom               // the socket takes more
+	eventGone               // the peer has ended its side, or reset the connection
+	eventDead               // both sides are shut: reported for ever until forgotten
+	eventAccept             // a listening descriptor (gen is 0) has new connections
+)

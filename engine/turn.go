@@ -1,0 +1,410 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// A turn is what happens between claiming a connection and releasing it: read,
+// offer the input to the protocol, and again while there is more to offer. Its
+// goroutine owns the connection meanwhile (flagBusy). It begins on the loop and
+// may end on a goroutine of its own:
+//
+//	loop:      claim -> turn -> offer -> settle -> release
+//	                                \-> Go \
+//	goroutine:                          resume -> offer -> settle -> release
+
+// turn reads what has arrived and offers it. On the loop; c is claimed.
+func (c *Conn) turn(w *worker) {
+	if x := c.ext; x != nil && x.early {
+		c.greet(w)
+		return
+	}
+	n, err := c.tryRead(w.buf)
+	if n > 0 || err != errAgain {
+		if !c.offer(w, w.buf[:n], err) {
+			return
+		}
+	}
+	c.settle(w)
+}
+
+// offer gives the protocol what was kept and data, and keeps what is not used.
+// err is what the read of data ended with. It reports false when that ended the
+// connection, or when the call goes on elsewhere.
+func (c *Conn) offer(w *worker, data []byte, err error) bool {
+	switch {
+	case err == nil || err == errAgain:
+	case err == io.EOF:
+		c.mu.Lock()
+		c.flags |= flagStreamEnd | flagPaused // it would be reported for ever
+		c.mu.Unlock()
+	case len(data) == 0:
+		c.finish(err)
+		return false
+	}
+	w.view = data
+	if c.in != nil {
+		if len(c.in.b)+len(data) > c.svc.e.maxUnread() {
+			c.finish(ErrUnread)
+			return false
+		}
+		c.in.b = append(c.in.b, data...)
+		w.view = c.in.b
+	}
+	n, err := c.proto.Data(c, w.view)
+	if n < 0 || n > len(w.view) {
+		panic("engine: a Protocol's Data says it used bytes that it was not given")
+	}
+	c.keep(w.view[n:])
+	w.view = nil
+	if err != nil {
+		c.finishPolitely(err)
+		return false
+	}
+	return true
+}
+
+// finishPolitely ends a connection because its protocol said so.
+func (c *Conn) finishPolitely(err error) {
+	if err != io.EOF {
+		c.finish(err)
+		return
+	}
+	c.mu.Lock()
+	c.flags |= flagFinish
+	c.mu.Unlock()
+	c.release(c.w)
+}
+
+// settle goes on with what the call asked for, and releases the connection.
+func (c *Conn) settle(w *worker) {
+	if x := c.ext; x != nil && x.next != nil {
+		if w.onLoop {
+			c.goOff()
+			return
+		}
+		c.resume(w)
+		return
+	}
+	c.drainTLS(w)
+}
+
+// goOff moves the call in progress to a goroutine of its own.
+func (c *Conn) goOff() {
+	c.w = nil
+	c.svc.e.away.Add(1)
+	c.svc.e.running.Add(1)
+	go func() {
+		defer c.svc.e.running.Done()
+		defer c.svc.e.away.Add(-1)
+		w := &worker{loop: c.loop}
+		c.w = w
+		c.resume(w)
+	}()
+}
+
+// resume runs continuations, and offers what they left, until there is neither.
+// Not on the loop.
+func (c *Conn) resume(w *worker) {
+	for {
+		x := c.ext
+		f := x.next
+		x.next = nil
+		f()
+		if len(c.buffered()) > 0 || c.EOF() {
+			if !c.offer(w, nil, nil) {
+				return
+			}
+		}
+		if x.next == nil {
+			c.drainTLS(w)
+			return
+		}
+	}
+}
+
+func (c *Conn) buffered() []byte {
+	if c.in == nil {
+		return nil
+	}
+	return c.in.b
+}
+
+// drainTLS offers what the TLS layer still holds, which no poller would report,
+// and then releases the connection.
+func (c *Conn) drainTLS(w *worker) {
+	x := c.ext
+	if x == nil || x.tls == nil || x.tls.dry || x.early || c.EOF() {
+		c.release(w)
+		return
+	}
+	for {
+		// Off the loop there is no shared buffer: read behind what is kept.
+		buf := w.buf
+		if buf == nil {
+			buf = c.room()
+		}
+		n, err := x.tls.read(buf)
+		if n == 0 && err == errAgain {
+			c.release(w)
+			return
+		}
+		data := buf[:n]
+		if w.buf == nil {
+			c.in.b, data = c.in.b[:len(c.in.b)+n], nil
+		}
+		if n > 0 && err != io.EOF {
+			err = nil
+		}
+		if !c.offer(w, data, err) {
+			return
+		}
+		if x.next != nil {
+			c.settle(w)
+			return
+		}
+		if c.has(flagStreamEnd | flagDetached) {
+			c.release(w)
+			return
+		}
+	}
+}
+
+// release gives the connection back to its loop, once nothing is left to do.
+func (c *Conn) release(w *worker) {
+	if c.loop == nil {
+		c.ext.g.endTurn(c)
+	}
+	for {
+		c.mu.Lock()
+		switch {
+		case c.flags&(flagClosed|flagDetached) != 0:
+			c.mu.Unlock()
+			return
+		case c.flags&flagClosing != 0:
+			c.mu.Unlock()
+			c.finish(net.ErrClosed)
+			return
+		case c.flags&(flagFinish|flagLinger) == flagFinish && c.out == nil:
+			polite := c.flags&flagPolite != 0
+			c.mu.Unlock()
+			if !polite || !c.startLinger() {
+				c.finish(nil)
+				return
+			}
+		case c.flags&(flagDrain|flagFinish) == flagDrain:
+			c.flags &^= flagDrain
+			c.mu.Unlock()
+			c.proto.Drain(c)
+			if x := c.ext; x != nil && x.next != nil {
+				c.settle(w)
+				return
+			}
+		case c.flags&flagOut != 0:
+			// The poller reports no more: read what is left, here.
+			c.mu.Unlock()
+			if c.readOut(w) {
+				return
+			}
+		default:
+			c.freeLocked(w)
+			return
+		}
+	}
+}
+
+// freeLocked ends the turn. It unlocks c.mu.
+func (c *Conn) freeLocked(w *worker) {
+	if len(c.buffered()) == 0 {
+		c.drop()
+	}
+	c.w = nil
+	c.flags &^= flagBusy | flagGone
+	if c.flags&flagStreamEnd == 0 && (c.out == nil || c.out.len() <= pauseAt) {
+		c.flags &^= flagPaused
+	}
+	err := c.armLocked()
+	at := c.deadline.Load()
+	late := at != 0 && (c.checkAt == 0 || c.checkAt > at)
+	if late && w.isLoop() {
+		w.loop.lookLocked(c, at)
+		late = false
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.Close()
+	} else if late && c.loop != nil {
+		l := c.loop
+		l.post(func() { l.schedule(c) })
+	}
+}
+
+// isLoop reports whether w's goroutine still is its loop, for the rest of the
+// call: it takes the role back from the monitor.
+func (w *worker) isLoop() bool {
+	if !w.onLoop {
+		return false
+	}
+	if w.ticket&1 == 0 {
+		return true
+	}
+	if !w.loop.call.CompareAndSwap(w.ticket, w.ticket&^1) {
+		w.onLoop = false
+		return false
+	}
+	w.ticket &^= 1
+	return true
+}
+
+// readOut reads the rest of a connection whose peer has gone. It reports
+// whether the turn has ended.
+func (c *Conn) readOut(w *worker) bool {
+	if c.EOF() || c.buffered() != nil && len(c.buffered()) >= c.svc.e.maxUnread() {
+		c.finish(io.ErrUnexpectedEOF)
+		return true
+	}
+	buf := make([]byte, readSize)
+	n, err := c.tryRead(buf)
+	if n == 0 && err == errAgain {
+		c.finish(io.ErrUnexpectedEOF)
+		return true
+	}
+	if !c.offer(w, buf[:n], err) {
+		return true
+	}
+	if x := c.ext; x != nil && x.next != nil {
+		c.settle(w)
+		return true
+	}
+	return false
+}
+
+// lingerTime bounds how long a polite end waits for the peer.
+const lingerTime = time.Second
+
+// startLinger shuts our side; it reports false when that is not possible.
+func (c *Conn) startLinger() bool {
+	c.drop()
+	if c.EOF() {
+		return false
+	}
+	if x := c.ext; x != nil && x.tls != nil && !x.early {
+		x.tls.conn.CloseWrite() // RFC 8446 6.1: close_notify
+	}
+	if c.shutSocket() != nil {
+		return false
+	}
+	c.SetDeadline(lingerTime)
+	c.mu.Lock()
+	c.flags |= flagLinger
+	c.mu.Unlock()
+	return true
+}
+
+// lingerBytes bounds what a lingering connection throws away, in bytes.
+const lingerBytes = 4 << 20
+
+// discard throws input away; the end of it ends the connection.
+func (c *Conn) discard(w *worker) {
+	for range lingerBytes / bufSize {
+		n, err := c.loop.poll.receive(c, w.buf)
+		if err == errAgain {
+			c.release(w)
+			return
+		}
+		if err != nil || n == 0 {
+			c.finish(nil)
+			return
+		}
+	}
+	c.finish(nil)
+}
+
+// reset ends a connection whose peer has reset it after ending its side.
+func (c *Conn) reset(*worker) { c.finish(os.NewSyscallError("read", sysConnError(int(c.fd)))) }
+
+// finish closes the socket and makes the last call. The caller owns c.
+func (c *Conn) finish(err error) {
+	c.mu.Lock()
+	if c.flags&(flagClosed|flagDetached) != 0 {
+		c.mu.Unlock()
+		return
+	}
+	c.flags |= flagClosed | flagBusy
+	fd := c.fd
+	c.fd = -1
+	if c.out != nil {
+		c.out.release()
+		c.out = nil
+	}
+	x := c.ext
+	c.mu.Unlock()
+	if fd >= 0 {
+		sysClose(int(fd))
+	}
+	if x != nil {
+		if x.nc != nil {
+			x.nc.Close()
+		}
+		c.tellWatcher(net.ErrClosed)
+	}
+	c.drop()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	w := c.w
+	c.w = nil
+	c.proto.Closed(c, err)
+	c.leaveEngine(w, fd)
+}
+
+// leaveEngine takes c out of its loop's books.
+func (c *Conn) leaveEngine(w *worker, fd int32) {
+	l := c.loop
+	switch {
+	case l == nil:
+		c.svc.nets.Delete(c)
+		c.svc.done()
+	case w != nil && w.isLoop():
+		l.remove(c, fd)
+	default:
+		if l.post(func() { l.remove(c, fd) }) != nil {
+			c.svc.done()
+		}
+	}
+}
+
+func (l *loop) remove(c *Conn, fd int32) {
+	if int(fd) < len(l.conns) && l.conns[fd] == c {
+		l.conns[fd] = nil
+	}
+	l.wheel.Stop(&c.node)
+	l.open.Add(-1)
+	c.svc.done()
+}
+
+// claimLater has the loop claim and release c, so that a flag set by a stranger
+// takes effect.
+func (c *Conn) claimLater() {
+	if c.loop == nil {
+		c.ext.g.interrupt(c)
+		return
+	}
+	l := c.loop
+	l.post(func() {
+		c.mu.Lock()
+		if c.flags&(flagBusy|flagClosed|flagDetached) != 0 {
+			c.mu.Unlock()
+			return
+		}
+		c.flags |= flagBusy
+		c.mu.Unlock()
+		w := &worker{loop: l}
+		c.w = w
+		c.release(w)
+	})
+}

@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// backlog holds the bytes that a socket did not take yet.
+type backlog struct {
+	b   []byte
+	off int
+}
+
+func (q *backlog) len() int { return len(q.b) - q.off }
+
+var backlogs = sync.Pool{New: func() any { return new(backlog) }}
+
+// maxPooled is the largest buffer kept for reuse, in bytes.
+const maxPooled = 64 << 10
+
+func (q *backlog) release() {
+	if cap(q.b) > maxPooled {
+		q.b = nil
+	}
+	q.b, q.off = q.b[:0], 0
+	backlogs.Put(q)
+}
+
+// Write sends b, or queues what the socket does not take. It never blocks, and b
+// is the caller's again when it returns. When bytes are waiting and b would take
+// them over [Engine.MaxBacklog], it returns [ErrBacklog] and sends nothing of b.
+func (c *Conn) Write(b []byte) (int, error) {
+	if x := c.ext; x != nil && x.tls != nil && !x.early {
+		return x.tls.write(c, b)
+	}
+	return len(b), c.send(b, nil)
+}
+
+// Write2 is Write of head and then body, in one system call where it can be.
+func (c *Conn) Write2(head, body []byte) error {
+	if x := c.ext; x != nil && x.tls != nil && !x.early {
+		_, err := x.tls.write(c, head)
+		if err == nil {
+			_, err = x.tls.write(c, body)
+		}
+		return err
+	}
+	return c.send(head, body)
+}
+
+// send writes to the socket what it takes and queues the rest.
+func (c *Conn) send(head, body []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
+		return net.ErrClosed
+	}
+	if c.out != nil {
+		if c.out.len()+len(head)+len(body) > c.svc.e.maxBacklog() {
+			return ErrBacklog
+		}
+		c.queueLocked(head, body)
+		return nil
+	}
+	if c.fd < 0 {
+		c.queueLocked(head, body)
+		c.ext.g.writeLater(c)
+		return nil
+	}
+	n, err := sysWrite2(int(c.fd), head, body)
+	if err != nil && err != errAgain {
+		return &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", err)}
+	}
+	if n == len(head)+len(body) {
+		return nil
+	}
+	if n < len(head) {
+		c.queueLocked(head[n:], body)
+	} else {
+		c.queueLocked(nil, body[n-len(head):])
+	}
+	return c.armLocked()
+}
+
+func (c *Conn) queueLocked(head, body []byte) {
+	if c.out == nil {
+		c.out = backlogs.Get().(*backlog)
+	}
+	q := c.out
+	if q.off > 0 && q.off >= len(q.b)/2 {
+		q.b, q.off = q.b[:copy(q.b, q.b[q.off:])], 0
+	}
+	q.b = append(append(q.b, head...), body...)
+}
+
+// armLocked tells the poller what c wants to hear of, when that has changed.
+func (c *Conn) armLocked() error {
+	if c.loop == nil || c.fd < 0 || c.flags&(flagOut|flagClosed|flagDetached) != 0 {
+		return nil
+	}
+	room := c.out != nil || c.flags&flagWantWrite != 0
+	input := c.flags&flagPaused == 0
+	if room == (c.flags&flagSending != 0) && input == (c.flags&flagUnarmed == 0) {
+		return nil
+	}
+	c.flags &^= flagSending | flagUnarmed
+	if room {
+		c.flags |= flagSending
+	}
+	if !input {
+		c.flags |= flagUnarmed
+	}
+	return c.loop.poll.arm(c, input, room)
+}
+
+// flushLocked sends what the socket takes of the backlog; an error ends the
+// backlog. c.mu is held, c has a descriptor.
+func (c *Conn) flushLocked() error {
+	for c.out != nil {
+		n, err := sysWrite(int(c.fd), c.out.b[c.out.off:])
+		if err == errAgain {
+			return nil
+		}
+		c.out.off += n
+		if err != nil || c.out.len() == 0 {
+			c.out.release()
+			c.out = nil
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Backlog is the number of bytes waiting to be sent.
+func (c *Conn) Backlog() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out == nil {
+		return 0
+	}
+	return c.out.len()
+}
+
+// Flush waits until the backlog has left. timeout bounds the time without any
+// progress, 0 is without limit; when it passes the error is
+// [os.ErrDeadlineExceeded]. Called from within a call of the protocol: it gives
+// up the loop if it has to wait.
+func (c *Conn) Flush(timeout time.Duration) error {
+	left := -1
+	for {
+		c.mu.Lock()
+		switch {
+		case c.flags&(flagClosed|flagClosing|flagDetached) != 0:
+			c.mu.Unlock()
+			return net.ErrClosed
+		case c.out == nil:
+			c.mu.Unlock()
+			return nil
+		case c.fd < 0:
+			c.mu.Unlock()
+			return c.ext.g.flush(c, timeout)
+		case left == c.out.len():
+			c.mu.Unlock()
+			return os.ErrDeadlineExceeded
+		}
+		left = c.out.len()
+		if err := c.waitLocked(flagWantWrite, timeout); err != nil && err != os.ErrDeadlineExceeded {
+			return err
+		}
+	}
+}
+
+// waitLocked waits until the poller reports what flag wants, or until timeout
+// (0: none) passes. c.mu is held at the call and released in it.
+func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
+	x := c.moreLocked()
+	if x.ready == nil {
+		x.ready = make(chan struct{}, 1)
+	}
+	select {
+	case <-x.ready: // left over from a wait that timed out
+	default:
+	}
+	c.flags |= flag
+	if flag == flagWantRead {
+		c.flags &^= flagPaused
+	}
+	err := c.armLocked()
+	if c.flags&flagOut != 0 {
+		err = net.ErrClosed // the peer has gone: nothing will be reported
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	c.leave()
+	var expired <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		expired = t.C
+	}
+	if s := x.tls; s != nil && x.early {
+		s.yield() // a handshake that waits lets another one compute
+		defer s.resume()
+	}
+	select {
+	case <-x.ready:
+		return nil
+	case <-expired:
+		c.mu.Lock()
+		c.flags &^= flag
+		c.mu.Unlock()
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// SendFile sends n bytes of f from offset off, behind what is queued, and
+// returns how many have left the process. The kernel copies them where it can.
+// timeout bounds the time without progress, 0 is without limit. Called from
+// within a call of the protocol: it gives up the loop if it has to wait.
+func (c *Conn) SendFile(f *os.File, off, n int64, timeout time.Duration) (sent int64, err error) {
+	if err := c.Flush(timeout); err != nil {
+		return 0, err
+	}
+	if x := c.peek(); c.fd < 0 || !haveSendfile || x != nil && x.tls != nil {
+		return c.copyFile(f, off, n, timeout)
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	for n > 0 {
+		var m int
+		var serr error
+		err := raw.Control(func(file uintptr) {
+			m, serr = sysSendfile(int(c.fd), int(file), &off, int(min(n, 4<<20)))
+		})
+		sent, n = sent+int64(m), n-int64(m)
+		switch {
+		case err != nil:
+			return sent, err
+		case serr == errAgain:
+			c.mu.Lock()
+			if c.flags&(flagClosed|flagClosing) != 0 {
+				c.mu.Unlock()
+				return sent, net.ErrClosed
+			}
+			if err := c.waitLocked(flagWantWrite, timeout); err != nil {
+				return sent, err
+			}
+		case serr != nil && sent == 0 && isNoSendfile(serr):
+			return c.copyFile(f, off, n, timeout)
+		case serr != nil:
+			return sent, os.NewSyscallError("sendfile", serr)
+		case m == 0:
+			return sent, nil // the file is shorter than n
+		}
+	}
+	return sent, nil
+}
+
+// copyFile is SendFile by way of our memory.
+func (c *Conn) copyFile(f *os.File, off, n int64, timeout time.Duration) (sent int64, err error) {
+	buf := make([]byte, min(n, 64<<10))
+	for n > 0 {
+		m, rerr := f.ReadAt(buf[:min(n, int64(len(buf)))], off)
+		if m > 0 {
+			if _, err := c.Write(buf[:m]); err != nil {
+				return sent, err
+			}
+			if err := c.Flush(timeout); err != nil {
+				return sent, err
+			}
+			sent, off, n = sent+int64(m), off+int64(m), n-int64(m)
+		}
+		if rerr != nil {
+			break // short: the caller sees it from sent
+		}
+	}
+	return sent, nil
+}
