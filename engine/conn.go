@@ -80,7 +80,8 @@ type Conn struct {
 
 // ext holds what few connections need, so that the others do not pay for it.
 type ext struct {
-	ready   chan struct{}    // the owner's wake-up; capacity 1
+	input   chan struct{}    // wakes who waits in More; capacity 1
+	room    chan struct{}    // wakes who waits in Flush; capacity 1
 	watch   func(error)      // guarded by Conn.mu
 	next    func()           // owned by the call: the continuation of Conn.Go
 	tls     *tlsLayer        // immutable after the handshake
@@ -263,17 +264,31 @@ func (c *Conn) tellWatcher(err error) {
 	}
 }
 
-// wakeOwnerLocked wakes the goroutine that waits in More or Flush. c.mu is held.
-func (c *Conn) wakeOwnerLocked(want uint32) {
-	if c.flags&want == 0 {
-		return
-	}
+// wakeLocked wakes the goroutines that wait in More (flagWantRead) or Flush
+// (flagWantWrite). c.mu is held.
+func (c *Conn) wakeLocked(want uint32) {
+	want &= c.flags
 	c.flags &^= want
-	select {
-	case c.ext.ready <- struct{}{}:
-	default:
+	if want&flagWantRead != 0 {
+		c.ext.input <- struct{}{} // has room: one is sent for each flag set
+	}
+	if want&flagWantWrite != 0 {
+		c.ext.room <- struct{}{}
 	}
 }
+
+// Input is the input that the call in progress has not used: what Data or More
+// gave, or in a continuation of Go what was left by then.
+func (c *Conn) Input() []byte {
+	if w := c.w; w != nil && w.view != nil {
+		return w.view
+	}
+	return c.buffered()
+}
+
+// Unread ends a continuation's reading: rest, the end of its input, is offered
+// again once it has returned.
+func (c *Conn) Unread(rest []byte) { c.keep(rest) }
 
 // Close ends the connection now: what is unsent is dropped. A call in progress
 // goes on, its reads and writes fail, and Closed follows it.
@@ -304,7 +319,7 @@ func (c *Conn) hangUpLocked() {
 	case c.ext != nil && c.ext.nc != nil:
 		c.ext.nc.SetDeadline(time.Unix(1, 0))
 	}
-	c.wakeOwnerLocked(flagWantRead | flagWantWrite)
+	c.wakeLocked(flagWantRead | flagWantWrite)
 }
 
 // Shutdown ends the connection politely: what is unsent leaves first, then our

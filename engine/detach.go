@@ -17,9 +17,7 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	unread = append([]byte(nil), rest...)
 	c.drop()
 	w := c.w
-	if w != nil {
-		w.view = nil
-	}
+	w.view = nil
 	c.mu.Lock()
 	if c.flags&(flagClosed|flagClosing) != 0 {
 		c.mu.Unlock()
@@ -30,6 +28,7 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	if x != nil && x.nc != nil {
 		c.flags |= flagDetached
 		c.mu.Unlock()
+		c.depart(w)
 		return x.nc, append(unread, x.g.detach(c)...), nil
 	}
 	c.loop.poll.forget(c)
@@ -48,6 +47,17 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 		x.tls.feed.nc = nc
 		nc = x.tls.conn
 	}
+	c.leave() // whoever has the net.Conn may block as long as it likes
+	c.depart(w)
 	c.leaveEngine(nil, fd)
 	return nc, unread, nil
+}
+
+// depart takes the goroutine of a detached connection out of those that Serve
+// waits for.
+func (c *Conn) depart(w *worker) {
+	if !w.detached && !(w.onLoop && c.loop.call.Load() == w.ticket) {
+		w.detached = true
+		c.svc.e.running.Done()
+	}
 }

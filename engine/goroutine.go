@@ -22,10 +22,12 @@ type goroutineDriver struct {
 	armed  time.Time  // the read deadline in force; guarded by Conn.mu
 
 	watch struct { // the read that looks whether the peer has gone
-		done  chan struct{} // closed when it has ended; nil: none; owned by the call
-		stop  bool          // its error is our doing; guarded by Conn.mu
-		ahead []byte        // what it has read; owned by the call once done is closed
-		err   error
+		sync.Mutex               // guards what follows; taken before Conn.mu
+		reading    bool          // the call itself reads: it tells the watcher
+		done       chan struct{} // closed when it has ended; nil: none
+		stop       bool          // its error is our doing; guarded by Conn.mu
+		ahead      []byte        // what it has read; the call's once done is closed
+		err        error
 	}
 }
 
@@ -79,16 +81,18 @@ func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
 		c.flags |= flagDrain
 	}
 	s.e.running.Add(1)
-	go func() {
-		defer s.e.running.Done()
-		g.run(c)
-	}()
+	go g.run(c)
 	return c
 }
 
 // run is the life of the connection.
 func (g *goroutineDriver) run(c *Conn) {
 	w := &worker{}
+	defer func() {
+		if !w.detached {
+			c.svc.e.running.Done()
+		}
+	}()
 	c.w = w
 	if c.proto == nil {
 		c.proto = c.svc.accept(c)
@@ -106,6 +110,9 @@ func (g *goroutineDriver) run(c *Conn) {
 	g.buf = make([]byte, readBuf)
 	for !c.has(flagClosed | flagDetached) {
 		n, err := g.park(c)
+		g.watch.Lock()
+		g.watch.reading = false
+		g.watch.Unlock()
 		c.mu.Lock()
 		if c.flags&(flagClosed|flagDetached) != 0 {
 			c.mu.Unlock()
@@ -224,6 +231,9 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 		g.watch.ahead = g.watch.ahead[n:]
 		return n, nil
 	}
+	if err := g.watch.err; err != nil {
+		return 0, err
+	}
 	c.mu.Lock()
 	if c.flags&(flagClosing|flagDrain) != 0 || c.flags&(flagFinish|flagLinger) == flagFinish {
 		c.mu.Unlock()
@@ -286,7 +296,6 @@ func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, e
 		return n, nil
 	}
 	if err := g.watch.err; err != nil {
-		g.watch.err = nil
 		return 0, err
 	}
 	var at time.Time
@@ -300,9 +309,14 @@ func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, e
 	}
 	g.armed = at
 	c.ext.nc.SetReadDeadline(at)
-	watching := c.ext.watch != nil
 	c.mu.Unlock()
 	n, err := c.ext.nc.Read(b)
+	g.watch.Lock()
+	g.watch.reading = false
+	g.watch.Unlock()
+	c.mu.Lock()
+	watching := c.ext.watch != nil
+	c.mu.Unlock()
 	if watching && err == nil {
 		g.startWatching(c)
 	}
@@ -311,7 +325,9 @@ func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, e
 
 // startWatching begins a read that tells when the peer goes away.
 func (g *goroutineDriver) startWatching(c *Conn) {
-	if g.watch.done != nil || len(g.watch.ahead) > 0 || g.watch.err != nil || c.has(flagStreamEnd) {
+	g.watch.Lock()
+	defer g.watch.Unlock()
+	if g.watch.reading || g.watch.done != nil || len(g.watch.ahead) > 0 || g.watch.err != nil || c.has(flagStreamEnd) {
 		return
 	}
 	c.mu.Lock()
@@ -342,6 +358,9 @@ func (g *goroutineDriver) startWatching(c *Conn) {
 
 // stopWatching ends that read, and waits for it.
 func (g *goroutineDriver) stopWatching(c *Conn) {
+	g.watch.Lock()
+	defer g.watch.Unlock()
+	g.watch.reading = true
 	if g.watch.done == nil {
 		return
 	}

@@ -33,14 +33,14 @@ func (l *loop) end(w *worker) bool {
 	return w.isLoop()
 }
 
-// leave hands the loop to another goroutine, before the call in progress waits.
+// leave hands the loop to another goroutine, before a call waits. Any goroutine
+// that works for the call may say so.
 func (c *Conn) leave() {
 	w := c.w
-	if w == nil || !w.onLoop {
+	if w == nil || w.ticket&1 == 0 {
 		return
 	}
-	if w.isLoop() {
-		w.onLoop = false
+	if w.loop.call.CompareAndSwap(w.ticket, w.ticket&^1) {
 		w.loop.handOver()
 	}
 }

@@ -56,12 +56,13 @@ type loop struct {
 // worker is what a goroutine needs to run calls: the loop's own while it is the
 // loop, afterwards its own.
 type worker struct {
-	loop   *loop
-	onLoop bool   // the goroutine has been the loop since the call began
-	ticket uint64 // of the call in progress
-	now    int64  // when the loop woke
-	view   []byte // the current input of the call in progress
-	buf    []byte // what reads go to
+	loop     *loop
+	onLoop   bool   // the goroutine has been the loop since the call began
+	ticket   uint64 // of the call in progress
+	now      int64  // when the loop woke
+	view     []byte // the current input of the call in progress
+	detached bool   // the goroutine no longer counts among the engine's
+	buf      []byte // what reads go to
 }
 
 // bufSize is the size of a loop's shared read buffer, in bytes.
@@ -77,10 +78,17 @@ func (w *worker) free() {
 // run is the loop; docs/loop.md numbers its stages. It returns when the loop
 // has stopped or has been handed over.
 func (l *loop) run() {
-	defer l.e.running.Done()
 	w := workers.Get().(*worker)
-	defer w.free()
-	w.loop, w.onLoop = l, true
+	w.loop, w.onLoop, w.detached = l, true, false
+	defer func() {
+		if w.onLoop && !l.stopped && l.call.CompareAndSwap(w.ticket|1, w.ticket&^1) {
+			l.handOver() // a call ended its goroutine: runtime.Goexit
+		}
+		if !w.detached {
+			l.e.running.Done()
+		}
+		w.free()
+	}()
 	for !l.stopped {
 		w.now = clock()
 		if !l.reap(w) || !l.expire(w) || !l.runCalls(w) {
@@ -291,12 +299,12 @@ const pauseAt = 64 << 10
 func (l *loop) roomLocked(c *Conn) {
 	err := c.flushLocked()
 	if c.out == nil {
-		c.wakeOwnerLocked(flagWantWrite)
+		c.wakeLocked(flagWantWrite)
 		if c.flags&flagBusy == 0 {
 			c.flags &^= flagPaused
 		}
 	} else if c.flags&flagWantWrite != 0 {
-		c.wakeOwnerLocked(flagWantWrite) // progress
+		c.wakeLocked(flagWantWrite) // progress
 	}
 	if err == nil {
 		err = c.armLocked()
@@ -322,11 +330,11 @@ func (l *loop) strangerLocked(c *Conn, ev event) {
 		// Reported for ever, whatever is armed: out, until the owner is done.
 		c.flags |= flagOut
 		l.poll.forget(c)
-		c.wakeOwnerLocked(flagWantRead | flagWantWrite)
+		c.wakeLocked(flagWantRead | flagWantWrite)
 	case c.flags&flagWantRead != 0:
 		c.flags |= flagPaused // until the owner waits again
 		c.armLocked()
-		c.wakeOwnerLocked(flagWantRead)
+		c.wakeLocked(flagWantRead)
 	default:
 		c.flags |= flagPaused
 		c.armLocked()

@@ -111,4 +111,3 @@ func rawAddr(sa *unix.RawSockaddrAny) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
-

@@ -99,9 +99,13 @@ func (c *Conn) goOff() {
 	c.svc.e.away.Add(1)
 	c.svc.e.running.Add(1)
 	go func() {
-		defer c.svc.e.running.Done()
 		defer c.svc.e.away.Add(-1)
 		w := &worker{loop: c.loop}
+		defer func() {
+			if !w.detached {
+				c.svc.e.running.Done()
+			}
+		}()
 		c.w = w
 		c.resume(w)
 	}()
@@ -138,7 +142,7 @@ func (c *Conn) buffered() []byte {
 // and then releases the connection.
 func (c *Conn) drainTLS(w *worker) {
 	x := c.ext
-	if x == nil || x.tls == nil || x.tls.dry || x.early || c.EOF() {
+	if x == nil || x.tls == nil || x.tls.dry || x.early || c.has(flagStreamEnd|flagDetached) {
 		c.release(w)
 		return
 	}
@@ -243,8 +247,8 @@ func (c *Conn) freeLocked(w *worker) {
 	}
 }
 
-// isLoop reports whether w's goroutine still is its loop, for the rest of the
-// call: it takes the role back from the monitor.
+// isLoop reports whether w's goroutine still is its loop; if so it stays that
+// for the rest of the call. For the end of a call.
 func (w *worker) isLoop() bool {
 	if !w.onLoop {
 		return false

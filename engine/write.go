@@ -175,28 +175,29 @@ func (c *Conn) Flush(timeout time.Duration) error {
 }
 
 // waitLocked waits until the poller reports what flag wants, or until timeout
-// (0: none) passes. c.mu is held at the call and released in it.
+// (0: none) passes. c.mu is held at the call and released in it. One goroutine
+// may wait for input and another for room.
 func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 	x := c.moreLocked()
-	if x.ready == nil {
-		x.ready = make(chan struct{}, 1)
+	if x.input == nil {
+		x.input, x.room = make(chan struct{}, 1), make(chan struct{}, 1)
 	}
-	select {
-	case <-x.ready: // left over from a wait that timed out
-	default:
-	}
-	c.flags |= flag
+	ready := x.room
 	if flag == flagWantRead {
+		ready = x.input
 		c.flags &^= flagPaused
 	}
-	err := c.armLocked()
-	if c.flags&flagOut != 0 {
-		err = net.ErrClosed // the peer has gone: nothing will be reported
+	if c.flags&flagOut != 0 { // the peer has gone: nothing will be reported
+		c.mu.Unlock()
+		return net.ErrClosed
 	}
-	c.mu.Unlock()
-	if err != nil {
+	c.flags |= flag
+	if err := c.armLocked(); err != nil {
+		c.flags &^= flag
+		c.mu.Unlock()
 		return err
 	}
+	c.mu.Unlock()
 	c.leave()
 	var expired <-chan time.Time
 	if timeout > 0 {
@@ -209,14 +210,18 @@ func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 		defer s.resume()
 	}
 	select {
-	case <-x.ready:
+	case <-ready:
 		return nil
 	case <-expired:
-		c.mu.Lock()
-		c.flags &^= flag
-		c.mu.Unlock()
-		return os.ErrDeadlineExceeded
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flags&flag == 0 {
+		<-ready // it came at the same moment
+		return nil
+	}
+	c.flags &^= flag
+	return os.ErrDeadlineExceeded
 }
 
 // SendFile sends n bytes of f from offset off, behind what is queued, and
