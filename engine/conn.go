@@ -51,7 +51,7 @@ const (
 	flagWantWrite             // the owner waits in Flush
 	flagStreamEnd             // the peer has ended its side
 	flagDetached              // the socket belongs to somebody else
-	flagCorked                // goroutine driver: writes leave at the end of the call
+	flagCorked                // what is written leaves at the end of the call
 )
 
 // Conn is one connection of an [Engine]. Write, Post, Close, Shutdown, AfterFunc
@@ -187,6 +187,15 @@ func (c *Conn) SetDeadline(d time.Duration) {
 	c.deadline.Store(now + int64(d))
 }
 
+// Now is the time, as coarse as the deadlines: on the loop, when it woke. Called
+// from within a call.
+func (c *Conn) Now() time.Time {
+	if w := c.w; w != nil && w.onLoop {
+		return epoch.Add(time.Duration(w.now))
+	}
+	return time.Now()
+}
+
 // OnLoop reports whether the call in progress still runs on the loop: false
 // once it has overstayed, has waited, or continues after Go.
 func (c *Conn) OnLoop() bool {
@@ -308,6 +317,12 @@ func (c *Conn) Close() error {
 		c.claimLater()
 	}
 	return nil
+}
+
+// abort is Close by the engine itself: a call in progress hears of it.
+func (c *Conn) abort() {
+	c.Close()
+	c.tellWatcher(net.ErrClosed)
 }
 
 // hangUpLocked makes every read and write of the socket fail, and wakes who

@@ -270,12 +270,18 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, accept func(c *Conn
 		failure = s.acceptOnGoroutine(ctx, ln)
 	}
 	ln.Close()
-	s.drain()
+	if err := s.drain(); failure == nil {
+		failure = err
+	}
 	return failure
 }
 
+// ErrDrainTimeout says that connections had to be closed because they had not
+// ended within the DrainTimeout. It is a context.DeadlineExceeded.
+var ErrDrainTimeout = fmt.Errorf("engine: drain: connections had to be closed: %w", context.DeadlineExceeded)
+
 // drain tells every connection to end, and waits until they have.
-func (s *service) drain() {
+func (s *service) drain() error {
 	s.closing.Store(true)
 	s.each(func(c *Conn) {
 		c.mu.Lock()
@@ -287,7 +293,8 @@ func (s *service) drain() {
 		}
 	})
 	if s.open.Add(-1) == 0 {
-		return
+		close(s.drained)
+		return nil
 	}
 	var expired <-chan time.Time
 	if d := s.opts.DrainTimeout; d >= 0 {
@@ -300,12 +307,13 @@ func (s *service) drain() {
 	}
 	select {
 	case <-s.drained:
-		return
+		return nil
 	case <-expired:
 	}
 	s.e.logger().Warn("engine: drain: closing connections that did not end in time", "connections", s.open.Load())
-	s.each(func(c *Conn) { c.Close() })
+	s.each(func(c *Conn) { c.abort() })
 	<-s.drained
+	return ErrDrainTimeout
 }
 
 // each calls f for every connection of the service, on their loops.

@@ -88,11 +88,20 @@ func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
 // run is the life of the connection.
 func (g *goroutineDriver) run(c *Conn) {
 	w := &worker{}
+	returned := false
 	defer func() {
+		if !returned {
+			c.died(w)
+		}
 		if !w.detached {
 			c.svc.e.running.Done()
 		}
 	}()
+	g.serve(c, w)
+	returned = true
+}
+
+func (g *goroutineDriver) serve(c *Conn, w *worker) {
 	c.w = w
 	if c.proto == nil {
 		c.proto = c.svc.accept(c)
@@ -187,7 +196,7 @@ func (g *goroutineDriver) open(c *Conn) error {
 	tc := tls.Server(under, o.TLS)
 	err := tc.HandshakeContext(context.Background())
 	if err != nil {
-		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && re.RecordHeader[0] != 22 {
+		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && speaksText(re.RecordHeader) {
 			nc.Write(o.NotTLS)
 			if cw, ok := nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
 				nc.SetDeadline(time.Now().Add(lingerTime))
@@ -244,7 +253,7 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 		at = epoch.Add(time.Duration(d))
 	}
 	// A deadline that only moves on is looked at when the earlier one passes.
-	if g.armed.IsZero() != at.IsZero() || at.Before(g.armed) {
+	if !g.armed.Equal(at) && (at.IsZero() || at.Before(g.armed) || g.armed.Before(time.Now())) {
 		g.armed = at
 		c.ext.nc.SetReadDeadline(at)
 	}

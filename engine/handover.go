@@ -52,6 +52,20 @@ func (l *loop) handOver() {
 	go l.run()
 }
 
+// Overstayer is a Protocol that wants to know, at once, that the call in progress
+// has lost its loop because it took too long. Overstayed is called from another
+// goroutine, while the call goes on.
+type Overstayer interface{ Overstayed(c *Conn) }
+
+func (c *Conn) overstayed() {
+	c.mu.Lock()
+	c.uncorkLocked()
+	c.mu.Unlock()
+	if o, ok := c.proto.(Overstayer); ok {
+		o.Overstayed(c)
+	}
+}
+
 // monitor looks, while there is traffic, whether calls overstay.
 type monitor struct {
 	awake atomic.Bool
@@ -96,7 +110,11 @@ func (m *monitor) run(e *Engine) {
 			}
 			idle = 0
 			if l.call.CompareAndSwap(ticket, ticket&^1) {
+				c := l.current
 				l.handOver()
+				if c != nil {
+					c.overstayed()
+				}
 			}
 		}
 	}

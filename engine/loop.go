@@ -39,6 +39,7 @@ type loop struct {
 	due     []*Conn
 	calls   []func()
 	seq     uint64
+	current *Conn // of the call in progress; nil for a posted function
 	turns   uint
 	stopped bool
 
@@ -56,6 +57,7 @@ type loop struct {
 // worker is what a goroutine needs to run calls: the loop's own while it is the
 // loop, afterwards its own.
 type worker struct {
+	conn     *Conn // of the call in progress, or the last one
 	loop     *loop
 	onLoop   bool   // the goroutine has been the loop since the call began
 	ticket   uint64 // of the call in progress
@@ -71,7 +73,7 @@ const bufSize = 64 << 10
 var workers = sync.Pool{New: func() any { return &worker{buf: make([]byte, bufSize)} }}
 
 func (w *worker) free() {
-	w.loop, w.view, w.onLoop = nil, nil, false
+	w.loop, w.conn, w.view, w.onLoop = nil, nil, nil, false
 	workers.Put(w)
 }
 
@@ -80,15 +82,32 @@ func (w *worker) free() {
 func (l *loop) run() {
 	w := workers.Get().(*worker)
 	w.loop, w.onLoop, w.detached = l, true, false
+	returned := false
 	defer func() {
-		if w.onLoop && !l.stopped && l.call.CompareAndSwap(w.ticket|1, w.ticket&^1) {
-			l.handOver() // a call ended its goroutine: runtime.Goexit
+		if !returned {
+			l.died(w)
 		}
 		if !w.detached {
 			l.e.running.Done()
 		}
 		w.free()
 	}()
+	l.turnAround(w)
+	returned = true
+}
+
+// died goes on after a call that has ended its goroutine.
+func (l *loop) died(w *worker) {
+	if c := w.conn; c != nil {
+		c.died(w)
+	}
+	if w.onLoop && (w.ticket&1 == 0 || l.call.CompareAndSwap(w.ticket, w.ticket&^1)) {
+		l.handOver()
+	}
+}
+
+// turnAround is the loop proper.
+func (l *loop) turnAround(w *worker) {
 	for !l.stopped {
 		w.now = clock()
 		if !l.reap(w) || !l.expire(w) || !l.runCalls(w) {
@@ -145,6 +164,7 @@ func (l *loop) runCalls(w *worker) bool {
 	for len(l.calls) > 0 {
 		f := l.calls[0]
 		l.calls[0], l.calls = nil, l.calls[1:]
+		l.current, w.conn = nil, nil
 		l.begin(w)
 		f()
 		if !l.end(w) {
@@ -397,6 +417,7 @@ func (l *loop) schedule(c *Conn) {
 
 // call1 runs f as a call for c, which the loop has claimed.
 func (l *loop) call1(w *worker, c *Conn, f func(*worker)) bool {
+	l.current, w.conn = c, c
 	l.begin(w)
 	c.w = w
 	f(w)

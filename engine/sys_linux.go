@@ -75,7 +75,7 @@ func sysSendfile(fd, file int, off *int64, n int) (int, error) {
 	for {
 		sent, err := unix.Sendfile(fd, file, off, n)
 		if err != unix.EINTR {
-			return sent, err
+			return max(sent, 0), err
 		}
 	}
 }

@@ -27,11 +27,10 @@ type tlsLayer struct {
 // tlsFeed is the transport under a tls.Conn.
 type tlsFeed struct {
 	c       *Conn
-	pending []byte   // read before the handshake began
-	nc      net.Conn // after Detach: the socket
-	block   bool     // the handshake: reads wait
-	dry     bool     // the last read took all that the socket had
-	timeout time.Duration
+	pending []byte    // read before the handshake began
+	nc      net.Conn  // after Detach: the socket
+	block   bool      // the handshake: reads wait
+	dry     bool      // the last read took all that the socket had
 	end     time.Time // of the handshake
 	token   bool      // the handshake may compute
 }
@@ -206,12 +205,23 @@ type Handshaker interface{ Handshaken(c *Conn) }
 
 // refuse ends a connection whose handshake failed.
 func (c *Conn) refuse(err error) {
-	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && len(c.svc.opts.NotTLS) > 0 && re.RecordHeader[0] != 22 {
+	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && len(c.svc.opts.NotTLS) > 0 && speaksText(re.RecordHeader) {
 		c.send(c.svc.opts.NotTLS, nil)
 	}
 	c.mu.Lock()
 	c.flags |= flagFinish | flagPolite
 	c.mu.Unlock()
+}
+
+// speaksText reports whether what came instead of a TLS record looks like the
+// method of a text protocol, whose client can read an answer.
+func speaksText(b [5]byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // resume and yield bound the handshakes that compute at the same time: each

@@ -101,14 +101,29 @@ func (c *Conn) goOff() {
 	go func() {
 		defer c.svc.e.away.Add(-1)
 		w := &worker{loop: c.loop}
+		returned := false
 		defer func() {
+			if !returned {
+				c.died(w)
+			}
 			if !w.detached {
 				c.svc.e.running.Done()
 			}
 		}()
 		c.w = w
 		c.resume(w)
+		returned = true
 	}()
+}
+
+var errDied = errors.New("engine: a call ended its goroutine")
+
+// died ends a connection whose call has ended its goroutine (runtime.Goexit). The
+// connection is w's still: the call never came to release it.
+func (c *Conn) died(w *worker) {
+	if c.w == w {
+		c.finish(errDied)
+	}
 }
 
 // resume runs continuations, and offers what they left, until there is neither.
@@ -119,7 +134,7 @@ func (c *Conn) resume(w *worker) {
 		f := x.next
 		x.next = nil
 		f()
-		if len(c.buffered()) > 0 || c.EOF() {
+		if !c.ending() && (len(c.buffered()) > 0 || c.EOF()) {
 			if !c.offer(w, nil, nil) {
 				return
 			}
@@ -130,6 +145,9 @@ func (c *Conn) resume(w *worker) {
 		}
 	}
 }
+
+// ending reports whether the protocol is to get no more input.
+func (c *Conn) ending() bool { return c.has(flagFinish | flagClosing | flagClosed | flagDetached) }
 
 func (c *Conn) buffered() []byte {
 	if c.in == nil {
@@ -142,7 +160,7 @@ func (c *Conn) buffered() []byte {
 // and then releases the connection.
 func (c *Conn) drainTLS(w *worker) {
 	x := c.ext
-	if x == nil || x.tls == nil || x.tls.dry || x.early || c.has(flagStreamEnd|flagDetached) {
+	if x == nil || x.tls == nil || x.tls.dry || x.early || c.has(flagStreamEnd|flagFinish|flagDetached) {
 		c.release(w)
 		return
 	}
@@ -171,7 +189,7 @@ func (c *Conn) drainTLS(w *worker) {
 			c.settle(w)
 			return
 		}
-		if c.has(flagStreamEnd | flagDetached) {
+		if c.has(flagStreamEnd | flagFinish | flagDetached) {
 			c.release(w)
 			return
 		}
@@ -185,6 +203,9 @@ func (c *Conn) release(w *worker) {
 	}
 	for {
 		c.mu.Lock()
+		if c.uncorkLocked() != nil {
+			c.flags |= flagClosing
+		}
 		switch {
 		case c.flags&(flagClosed|flagDetached) != 0:
 			c.mu.Unlock()
@@ -267,7 +288,7 @@ func (w *worker) isLoop() bool {
 // readOut reads the rest of a connection whose peer has gone. It reports
 // whether the turn has ended.
 func (c *Conn) readOut(w *worker) bool {
-	if c.EOF() || c.buffered() != nil && len(c.buffered()) >= c.svc.e.maxUnread() {
+	if c.has(flagStreamEnd|flagFinish) || c.buffered() != nil && len(c.buffered()) >= c.svc.e.maxUnread() {
 		c.finish(io.ErrUnexpectedEOF)
 		return true
 	}

@@ -50,6 +50,47 @@ func (c *Conn) Write2(head, body []byte) error {
 	return c.send(head, body)
 }
 
+// WriteLater queues b to leave with the next Write, or when the call in progress
+// ends, waits or overstays: many small answers then cost one system call. Called
+// from within a call.
+func (c *Conn) WriteLater(b []byte) error {
+	if x := c.ext; x != nil && x.tls != nil && !x.early {
+		_, err := x.tls.write(c, b)
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
+		return net.ErrClosed
+	}
+	if c.out == nil {
+		c.flags |= flagCorked
+	}
+	c.queueLocked(b, nil)
+	return nil
+}
+
+// uncorkLocked sends what WriteLater has queued. c.mu is held.
+func (c *Conn) uncorkLocked() error {
+	if c.flags&flagCorked == 0 || c.fd < 0 {
+		return nil
+	}
+	c.flags &^= flagCorked
+	if err := c.flushLocked(); err != nil {
+		return err
+	}
+	return c.armLocked()
+}
+
+// Push sends what the call in progress has written, if that waits for the end of
+// the call: the goroutine driver gathers it until then. timeout is as in Flush.
+func (c *Conn) Push(timeout time.Duration) error {
+	if x := c.ext; x != nil && x.g != nil {
+		return x.g.flush(c, timeout)
+	}
+	return nil
+}
+
 // send writes to the socket what it takes and queues the rest.
 func (c *Conn) send(head, body []byte) error {
 	c.mu.Lock()
@@ -62,7 +103,7 @@ func (c *Conn) send(head, body []byte) error {
 			return ErrBacklog
 		}
 		c.queueLocked(head, body)
-		return nil
+		return c.uncorkLocked()
 	}
 	if c.fd < 0 {
 		c.queueLocked(head, body)
@@ -181,6 +222,10 @@ func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 	x := c.moreLocked()
 	if x.input == nil {
 		x.input, x.room = make(chan struct{}, 1), make(chan struct{}, 1)
+	}
+	if err := c.uncorkLocked(); err != nil {
+		c.mu.Unlock()
+		return err
 	}
 	ready := x.room
 	if flag == flagWantRead {

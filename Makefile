@@ -1,0 +1,50 @@
+# What one runs here. `make test` is all that a change needs to pass on a
+# developer's machine; `make check` is what CI runs.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+TARGETS  := $(foreach os,linux darwin windows freebsd,$(os)/amd64 $(os)/arm64)
+FUZZTIME ?= 10s
+TOOL     := go tool -modfile=$(CURDIR)/tools/go.mod
+
+.NOTPARALLEL:
+.PHONY: help test check peers bench unit conformance format vet tidy cross fuzz once
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+test: peers unit conformance ## every test, with the real peers where they are installed
+
+check: format vet tidy cross test once fuzz ## all that CI asks for
+
+peers: ## install the real peers of the conformance tests (Debian, root; elsewhere: say what is missing)
+	@conformance/peers/install.sh
+
+bench: ## compare with other servers: make bench ARGS='-quick'
+	cd bench && go run . $(ARGS)
+
+unit: ## the tests of the library and the command
+	go test -race -shuffle=on ./...
+
+conformance: ## the tests against real peers
+	cd conformance && go test -race -shuffle=on ./...
+
+format: ## gofumpt
+	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo 'make format: run `$(TOOL) gofumpt -w .`' >&2; exit 1; }
+
+vet: ## go vet and staticcheck, every module
+	@for m in . conformance bench; do (cd $$m && echo "vet $$m" && go vet ./... && $(TOOL) staticcheck ./...); done
+
+tidy: ## go.mod and go.sum say what is imported, and nothing else
+	@for m in . tools conformance bench; do echo "tidy $$m"; (cd $$m && go mod tidy -diff); done
+
+cross: ## build everything and type-check the tests for every platform
+	@for t in $(TARGETS); do echo "cross $$t"; \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 go build ./...; \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 go vet ./...; done
+
+once: ## one pass of every benchmark
+	go test -run '^$$' -bench . -benchtime 1x ./...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs the real programs that the conformance tests talk to, and what the
+# tests themselves need. It does nothing where all is there. It works as root
+# on Debian; elsewhere it says what to install, which is an error only in CI
+# (CI=true), because there the tests skip by name what they miss.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+missing=()
+need() { # program package...
+  command -v "$1" >/dev/null || missing+=("${@:2}")
+}
+need make make
+need gcc gcc libc6-dev # the race detector links with it
+need curl curl
+need wrk wrk
+need h2load nghttp2-client
+need nginx nginx-light
+need haproxy haproxy
+need chromium chromium
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "peers: not installed here: ${missing[*]} (on Debian, as root: apt-get install ${missing[*]})" >&2
+  [ "${CI:-}" != true ] || exit 1
+  exit 0
+fi
+
+# invoke-rc.d asks this file whether a package may start its daemon: no, the
+# tests start their own.
+policy=/usr/sbin/policy-rc.d
+restore() {
+  rm -f "$policy"
+  [ ! -e "$policy.before-burrow" ] || mv "$policy.before-burrow" "$policy"
+}
+# A run that was killed has left its own file, and the right one beside it.
+[ ! -e "$policy" ] || [ -e "$policy.before-burrow" ] || mv "$policy" "$policy.before-burrow"
+trap restore EXIT
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+export DEBIAN_FRONTEND=noninteractive
+apt=(apt-get -q -o DPkg::Lock::Timeout=300)
+"${apt[@]}" update
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}"

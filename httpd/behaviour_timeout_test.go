@@ -1,0 +1,209 @@
+package httpd_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Deadlines, the server's and the handler's.
+var timeoutBehaviours = []behaviour{
+	{"header", (*trial).timeoutHeader},
+	{"header-slow-loris", (*trial).timeoutSlowLoris},
+	{"header-second-request", (*trial).timeoutHeaderSecond},
+	{"nothing-sent", (*trial).timeoutNothingSent},
+	{"idle", (*trial).timeoutIdle},
+	{"idle-not-while-handling", (*trial).timeoutIdleHandling},
+	{"body", (*trial).timeoutBody},
+	{"write", (*trial).timeoutWrite},
+	{"controller-read", (*trial).timeoutControllerRead},
+	{"controller-read-idle-next", (*trial).timeoutControllerNext},
+	{"controller-write", (*trial).timeoutControllerWrite},
+}
+
+const short = 150 * time.Millisecond
+
+func nothing(http.ResponseWriter, *http.Request) {}
+
+func (t *trial) timeoutHeader() {
+	s := t.serve(setup{ReadHeaderTimeout: short, Handler: http.HandlerFunc(nothing)})
+	w := t.dial(s)
+	w.send("GET / HTTP/1.1\r\nHost: a\r\nX: ")
+	a := w.answer()
+	equal(t, "status", a.StatusCode, http.StatusRequestTimeout) // RFC 9110 15.5.9
+	equal(t, "Close", a.Close, true)
+	w.closed()
+}
+
+// timeoutSlowLoris: single bytes do not move the deadline.
+func (t *trial) timeoutSlowLoris() {
+	s := t.serve(setup{ReadHeaderTimeout: short, Handler: http.HandlerFunc(nothing)})
+	w := t.dial(s)
+	w.send("GET / HTTP/1.1\r\nHost: a\r\nX: ")
+	began := time.Now()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(short / 10)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if _, err := w.Conn.Write([]byte("a")); err != nil {
+					return
+				}
+			case <-stop:
+				return
+			}
+		}
+	}()
+	w.SetReadDeadline(time.Now().Add(patience))
+	_, err := io.Copy(io.Discard, w.br)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("not closed within %v, the deadline was %v", patience, short)
+	}
+	if took := time.Since(began); took < short/2 {
+		t.Errorf("closed after %v, the deadline was %v", took, short)
+	}
+	close(stop)
+	await(t, "the writer", stopped)
+}
+
+func (t *trial) timeoutHeaderSecond() {
+	s := t.serve(setup{ReadHeaderTimeout: short, IdleTimeout: 10 * patience, Handler: http.HandlerFunc(nothing)})
+	w := t.dial(s)
+	w.alive()
+	w.silent(2 * short) // idle is another matter
+	w.send("GET / HT")
+	w.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.Copy(io.Discard, w.br); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("not closed within %v, the deadline was %v", patience, short)
+	}
+}
+
+// timeoutNothingSent: who never said a word gets no word either.
+func (t *trial) timeoutNothingSent() {
+	s := t.serve(setup{ReadHeaderTimeout: short, IdleTimeout: short, Handler: http.HandlerFunc(nothing)})
+	t.dial(s).closed()
+}
+
+func (t *trial) timeoutIdle() {
+	s := t.serve(setup{IdleTimeout: short, Handler: http.HandlerFunc(nothing)})
+	w := t.dial(s)
+	w.alive()
+	began := time.Now()
+	w.closed()
+	if took := time.Since(began); took < short/2 {
+		t.Errorf("closed after %v, IdleTimeout is %v", took, short)
+	}
+}
+
+func (t *trial) timeoutIdleHandling() {
+	s := t.serve(setup{IdleTimeout: short, ReadHeaderTimeout: short, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(3 * short):
+			case <-r.Context().Done():
+				t.Errorf("cancelled: %v", r.Context().Err())
+			}
+			io.WriteString(w, "slowly")
+		})})
+	w := t.dial(s)
+	w.get("/")
+	w.want(http.StatusOK, "slowly")
+}
+
+// timeout tells whether err is one, in every way that callers ask.
+func timeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) && errors.As(err, &ne) && ne.Timeout()
+}
+
+func (t *trial) timeoutBody() {
+	got := make(chan error, 1)
+	s := t.serve(setup{ReadTimeout: short, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		got <- err
+		http.Error(w, string(b), http.StatusRequestTimeout)
+	})})
+	w := t.dial(s)
+	w.send(head("POST", "/", "Content-Length: 5") + "hel")
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of the body: %v, want a timeout", err)
+	}
+	w.want(http.StatusRequestTimeout, "hel\n")
+	w.closed()
+}
+
+func (t *trial) timeoutWrite() {
+	got := make(chan error, 1)
+	s := t.serve(setup{WriteTimeout: short, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var err error
+		for block := make([]byte, 1<<20); err == nil; {
+			_, err = w.Write(block)
+		}
+		got <- err
+	})})
+	w := t.dial(s)
+	w.get("/") // and reads nothing
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of Write: %v, want a timeout", err)
+	}
+}
+
+func (t *trial) timeoutControllerRead() {
+	got := make(chan error, 1)
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(short)); err != nil {
+			t.Errorf("SetReadDeadline: %v", err)
+		}
+		_, err := io.ReadAll(r.Body)
+		got <- err
+		fmt.Fprint(w, "gave up")
+	})
+	w := t.dial(s)
+	w.send(head("POST", "/", "Content-Length: 5") + "hel")
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of the body: %v, want a timeout", err)
+	}
+	w.want(http.StatusOK, "gave up")
+	w.closed()
+}
+
+// timeoutControllerNext: a deadline set in one request is not that of the next.
+func (t *trial) timeoutControllerNext() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/set" {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(short))
+			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(short))
+		}
+	})
+	w := t.dial(s)
+	w.get("/set")
+	w.wantStatus(http.StatusOK)
+	w.silent(2 * short)
+	w.alive()
+}
+
+func (t *trial) timeoutControllerWrite() {
+	got := make(chan error, 1)
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(short)); err != nil {
+			t.Errorf("SetWriteDeadline: %v", err)
+		}
+		var err error
+		for block := make([]byte, 1<<20); err == nil; {
+			_, err = w.Write(block)
+		}
+		got <- err
+	})
+	w := t.dial(s)
+	w.get("/")
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of Write: %v, want a timeout", err)
+	}
+}

@@ -1,0 +1,239 @@
+package httpd
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/burrownet/burrow/internal/http1"
+)
+
+// maxDiscard is how much of a body that the handler did not read is read for the
+// sake of the next request, in bytes.
+const maxDiscard = 256 << 10
+
+// body is the body of a request: an io.ReadCloser that reads the connection when
+// it is read. Methods may be called concurrently with each other.
+type body struct {
+	mu      sync.Mutex
+	x       *exchange // nil once the request has been answered
+	dec     http1.Body
+	left    int64 // of MaxBodyBytes; negative: no limit
+	limit   int64
+	err     error // what further reads return
+	closed  bool
+	full    bool          // the handler reads while it writes (EnableFullDuplex)
+	wait    time.Duration // ReadTimeout
+	until   time.Time     // SetReadDeadline; zero: none
+	trailer func(*http1.Fields)
+	// expects: the client waits for 100 (Continue), which is sent by the first
+	// Read before the response has begun. Guarded by the exchange's response, as
+	// it is about what is written.
+	expects expectation
+}
+
+// begin makes b the body of the request whose head was parsed.
+func (b *body) begin(x *exchange) {
+	b.x, b.dec = x, x.req.Body()
+	b.limit, b.left = x.s.maxBody, -1
+	if b.limit > 0 {
+		b.left = b.limit
+	}
+	b.err, b.closed, b.full, b.trailer = nil, false, false, nil
+	b.wait, b.until = x.s.read, time.Time{}
+	b.expects.reset(x.req.ExpectContinue && !b.dec.Done())
+}
+
+// arrived reports whether all of it is in the input.
+func (b *body) arrived() bool {
+	return b.dec.Done() || b.x.req.ContentLength >= 0 && b.x.req.ContentLength <= int64(len(b.x.in))
+}
+
+// Read implements io.Reader. It returns an *http.MaxBytesError when the body is
+// larger than MaxBodyBytes, and io.ErrUnexpectedEOF when the client ended early.
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.x == nil {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return b.read(p)
+}
+
+// read decodes at least a byte into p. b.mu is held.
+func (b *body) read(p []byte) (int, error) {
+	x := b.x
+	for {
+		if b.dec.Done() {
+			return 0, b.end(io.EOF)
+		}
+		if len(x.in) == 0 {
+			if err := b.more(); err != nil {
+				return 0, b.end(err)
+			}
+		}
+		// No more is looked at than fits p: what Next gives always fits.
+		data, n, err := b.dec.Next(x.in[:min(len(x.in), len(p))])
+		x.in = x.in[n:]
+		if err != nil {
+			return 0, b.end(err)
+		}
+		if b.left >= 0 {
+			if int64(len(data)) > b.left {
+				data = data[:b.left]
+				b.end(&http.MaxBytesError{Limit: b.limit})
+				x.end, x.polite = true, true
+			}
+			b.left -= int64(len(data))
+		}
+		if m := copy(p, data); m > 0 {
+			if b.err == nil && b.dec.Done() {
+				return m, b.end(io.EOF)
+			}
+			return m, b.err
+		}
+		if b.err != nil {
+			return 0, b.err
+		}
+	}
+}
+
+// end notes how the body ended.
+func (b *body) end(err error) error {
+	x := b.x
+	switch {
+	case err == io.EOF:
+		if t := b.dec.Trailer(); t != nil && b.trailer != nil {
+			b.trailer(t)
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		x.end = true
+		err = &timeoutError{"httpd: read the request body"}
+	default:
+		x.end, x.polite = true, true
+		if e, ok := errors.AsType[*http1.Error](err); ok {
+			err = &bodyError{e}
+		}
+	}
+	b.err = err
+	return err
+}
+
+// more waits for input.
+func (b *body) more() error {
+	x := b.x
+	if b.expects.take() {
+		if _, err := x.c.Write(continueLine); err != nil {
+			return err
+		}
+	}
+	wait := b.wait
+	if !b.until.IsZero() {
+		left := time.Until(b.until)
+		if left <= 0 {
+			return os.ErrDeadlineExceeded
+		}
+		if wait == 0 || left < wait {
+			wait = left
+		}
+	}
+	x.keepHead()
+	in, err := x.c.More(x.in, wait)
+	x.in = in
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Close implements io.Closer: later reads fail.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// spoils reports whether what the handler left unread is too much to be read, so
+// that the connection has to end with this response.
+func (b *body) spoils() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x := b.x
+	if x == nil || b.dec.Done() {
+		return false
+	}
+	// RFC 9110 10.1.1: a client that was not told to continue may or may not send
+	// the body: nobody knows where the next request begins.
+	return b.err != nil && b.err != io.EOF || b.expects.waiting() ||
+		x.req.ContentLength-int64(len(x.in)) > maxDiscard
+}
+
+// discard reads what the handler left unread, for the sake of the next request,
+// unless that is too much or was never sent.
+func (b *body) discard() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x := b.x
+	if x == nil || b.dec.Done() || x.end || b.err != nil || b.expects.waiting() ||
+		x.req.ContentLength-int64(len(x.in)) > maxDiscard {
+		return
+	}
+	for read := 0; !b.dec.Done(); {
+		if len(x.in) == 0 {
+			x.send()
+			if x.broken || b.more() != nil {
+				x.end = true
+				return
+			}
+		}
+		data, n, err := b.dec.Next(x.in)
+		x.in = x.in[n:]
+		read += len(data)
+		if read > maxDiscard || err != nil && err != io.EOF {
+			x.end, x.polite = true, true
+			return
+		}
+	}
+}
+
+// finish ends the body, once the request was answered.
+func (b *body) finish() {
+	b.discard()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if x := b.x; x != nil && !b.dec.Done() {
+		x.end, x.polite = true, true
+	}
+	b.x, b.closed = nil, true
+}
+
+// abandon ends the body without a look at what is left.
+func (b *body) abandon() {
+	b.mu.Lock()
+	b.x, b.closed = nil, true
+	b.mu.Unlock()
+}
+
+// timeoutError says that a deadline has passed.
+type timeoutError struct{ op string }
+
+func (e *timeoutError) Error() string   { return e.op + ": deadline exceeded" }
+func (e *timeoutError) Timeout() bool   { return true }
+func (e *timeoutError) Temporary() bool { return true }
+func (e *timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// bodyError says that a request body broke a rule.
+type bodyError struct{ e *http1.Error }
+
+func (e *bodyError) Error() string { return "httpd: read the request body: " + e.e.Error() }
+func (e *bodyError) Unwrap() error { return e.e }

@@ -1,0 +1,199 @@
+package httpd
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/burrownet/burrow/engine"
+	"github.com/burrownet/burrow/internal/http1"
+	"github.com/burrownet/burrow/sock"
+)
+
+// Server is an HTTP server. The zero value serves http.DefaultServeMux. Its
+// fields are read when Serve is called and must not be changed after. Serve may
+// be called several times, also concurrently.
+//
+// For durations and limits 0 is the default that the field names, and a negative
+// value is none.
+type Server struct {
+	// Handler answers the requests; nil is http.DefaultServeMux. One that is a
+	// DirectHandler is called as such.
+	Handler http.Handler
+	// TLS has the server speak TLS; nil is plain HTTP. Without NextProtos it
+	// offers HTTP/2 and HTTP/1.1.
+	TLS *tls.Config
+	// Engine runs the connections; nil is an engine with the default driver of
+	// the platform, for this Serve alone.
+	Engine *engine.Engine
+	// ReadHeaderTimeout bounds the time from the first byte of a request (or the
+	// opening of the connection) to the end of its header section, and the TLS
+	// handshake. 0 means 10 s. The answer to a request that is late is 408.
+	ReadHeaderTimeout time.Duration
+	// ReadTimeout bounds the time without any progress in reading a request body.
+	// 0 means 30 s.
+	ReadTimeout time.Duration
+	// WriteTimeout bounds the time without any progress in writing a response.
+	// 0 means 30 s.
+	WriteTimeout time.Duration
+	// IdleTimeout bounds the time between two requests of a connection. 0 means
+	// 2 minutes.
+	IdleTimeout time.Duration
+	// MaxHeaderBytes limits the request line and header section, in bytes; more
+	// is answered 431 or 414. 0 means 64 KiB; it cannot be switched off.
+	MaxHeaderBytes int
+	// MaxBodyBytes limits a request body, in bytes. A declared length above it is
+	// answered 413 without calling the handler; reading past it gives the handler
+	// an *http.MaxBytesError and ends the connection. 0 means no limit: bodies are
+	// streamed, not held.
+	MaxBodyBytes int64
+	// MaxConns limits the open connections, by count; further ones are answered
+	// 503 and closed. 0 means no limit but that of descriptors.
+	MaxConns int
+	// DrainTimeout bounds how long Serve waits for requests in progress after its
+	// context has ended. 0 means 30 s.
+	DrainTimeout time.Duration
+	// ProxyProtocol lists the peers whose connections begin with a PROXY protocol
+	// header, version 1 or 2, which names the real client.
+	ProxyProtocol []netip.Prefix
+	// Logger gets what cannot be returned. nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// serving is a Server in one call of Serve.
+type serving struct {
+	handler    http.Handler
+	direct     DirectHandler // the handler, where it is one
+	limits     http1.Limits
+	maxBody    int64
+	maxConns   int64
+	readHeader time.Duration
+	read       time.Duration
+	write      time.Duration
+	idle       time.Duration
+	log        *slog.Logger
+	ctx        context.Context // for the values of request contexts
+	std        *http.Server    // what http.ServerContextKey gives, and HTTP/2 is configured with
+	h2         *http2.Server   // nil without TLS
+	h2conns    sync.WaitGroup
+
+	open     atomic.Int64
+	draining atomic.Bool
+	habits   habits
+	date     atomic.Pointer[dateLine]
+}
+
+// orDefault is the meaning of a configured duration or limit.
+func orDefault[T ~int | ~int64](v, def T) T {
+	switch {
+	case v == 0:
+		return def
+	case v < 0:
+		return 0 // none
+	}
+	return v
+}
+
+// Serve accepts connections from ln, which it closes, and answers their requests
+// until ctx ends. Then it drains and returns nil, or an error that is
+// context.DeadlineExceeded when DrainTimeout has passed. A listener that fails,
+// or is closed by somebody else, is an error as well.
+func (srv *Server) Serve(ctx context.Context, ln net.Listener) error {
+	s := srv.serving(ctx)
+	e := srv.Engine
+	if e == nil {
+		e = &engine.Engine{Logger: s.log}
+	}
+	opts := &engine.ServeOptions{
+		TLS:              s.std.TLSConfig,
+		HandshakeTimeout: s.readHeader,
+		NotTLS:           notTLS,
+		DrainTimeout:     srv.DrainTimeout,
+	}
+	if len(srv.ProxyProtocol) > 0 {
+		opts.Preface = proxyPreface(srv.ProxyProtocol)
+	}
+	stop := context.AfterFunc(ctx, func() { s.draining.Store(true) })
+	defer stop()
+	err := e.Serve(ctx, ln, s.accept, opts)
+	if h2err := s.drainHTTP2(srv.DrainTimeout); err == nil {
+		err = h2err
+	}
+	return err
+}
+
+func (srv *Server) serving(ctx context.Context) *serving {
+	s := &serving{
+		handler:    srv.Handler,
+		limits:     http1.Limits{MaxHead: srv.MaxHeaderBytes},
+		maxBody:    orDefault(srv.MaxBodyBytes, 0),
+		maxConns:   int64(orDefault(srv.MaxConns, 0)),
+		readHeader: orDefault(srv.ReadHeaderTimeout, 10*time.Second),
+		read:       orDefault(srv.ReadTimeout, 30*time.Second),
+		write:      orDefault(srv.WriteTimeout, 30*time.Second),
+		idle:       orDefault(srv.IdleTimeout, 2*time.Minute),
+		log:        srv.Logger,
+		ctx:        context.WithoutCancel(ctx),
+	}
+	if s.handler == nil {
+		s.handler = http.DefaultServeMux
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.limits.MaxHead = max(s.limits.MaxHead, 0)
+	s.direct, _ = s.handler.(DirectHandler)
+	s.std = &http.Server{Handler: s.handler, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError)}
+	if srv.TLS != nil {
+		s.std.TLSConfig = srv.TLS.Clone()
+		if s.std.TLSConfig.NextProtos == nil {
+			s.std.TLSConfig.NextProtos = []string{"h2", "http/1.1"}
+		}
+		s.configureHTTP2()
+	}
+	return s
+}
+
+// accept makes the protocol of a new connection.
+func (s *serving) accept(c *engine.Conn) engine.Protocol {
+	h := &conn{s: s}
+	c.SetDeadline(s.readHeader)
+	if n := s.open.Add(1); s.maxConns > 0 && n > s.maxConns {
+		h.phase = phaseFull
+		if s.std.TLSConfig == nil {
+			c.Write(tooManyConns)
+		}
+		c.Shutdown()
+	}
+	return h
+}
+
+// proxyPreface reads the PROXY protocol header of trusted peers.
+func proxyPreface(trusted []netip.Prefix) func(*engine.Conn, []byte) (int, error) {
+	return func(c *engine.Conn, b []byte) (int, error) {
+		peer := c.RemoteAddr().Addr()
+		if peer.IsValid() && !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(peer) }) {
+			return 0, nil
+		}
+		h, n, err := sock.ParseProxyHeader(b)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			return -1, nil
+		}
+		if h.Source.IsValid() {
+			c.SetRemoteAddr(netip.AddrPortFrom(h.Source.Addr().Unmap(), h.Source.Port()))
+		}
+		return n, nil
+	}
+}
