@@ -38,6 +38,7 @@ const (
 	flagBusy      = 1 << iota // a call is in progress: its goroutine owns the input
 	flagPaused                // input is not wanted for now
 	flagUnarmed               // the poller does not report input
+	flagDeaf                  // nor that the peer ends its side: that is known
 	flagSending               // the poller reports when the socket takes more
 	flagOut                   // the poller was told to forget the socket: both sides are shut
 	flagGone                  // the peer has gone while busy: the owner is told on release

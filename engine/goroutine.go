@@ -295,10 +295,10 @@ func (g *goroutineDriver) interrupt(c *Conn) {
 
 // read waits for input from within a call.
 func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, error) {
-	g.uncork(c)
 	if err := g.flush(c, timeout); err != nil {
 		return 0, err
 	}
+	defer g.cork(c)
 	g.stopWatching(c)
 	if n := copy(b, g.watch.ahead); n > 0 {
 		g.watch.ahead = g.watch.ahead[n:]
@@ -382,10 +382,24 @@ func (g *goroutineDriver) stopWatching(c *Conn) {
 	g.watch.done = nil
 }
 
+// cork has what the call writes from now on wait for its end; while the call
+// itself waits, others' writes leave at once.
+func (g *goroutineDriver) cork(c *Conn) {
+	c.mu.Lock()
+	c.flags |= flagCorked
+	c.mu.Unlock()
+}
+
 func (g *goroutineDriver) uncork(c *Conn) {
 	c.mu.Lock()
 	c.flags &^= flagCorked
 	c.mu.Unlock()
+}
+
+// push is flush from within a call, which goes on.
+func (g *goroutineDriver) push(c *Conn, timeout time.Duration) error {
+	defer g.cork(c)
+	return g.flush(c, timeout)
 }
 
 // writeLater sees to it that the backlog leaves. c.mu is held.
@@ -398,9 +412,11 @@ func (g *goroutineDriver) writeLater(c *Conn) {
 	go func() {
 		defer c.svc.e.running.Done()
 		for {
-			err := g.flush(c, 0)
+			// In pieces, so that a flush with a deadline gets its turn.
+			err := g.flush(c, time.Second)
+			late := errors.Is(err, os.ErrDeadlineExceeded)
 			c.mu.Lock()
-			if c.out == nil || err != nil {
+			if c.out == nil || err != nil && !late || c.flags&(flagClosed|flagClosing) != 0 {
 				g.writer = false
 				c.mu.Unlock()
 				return

@@ -99,16 +99,17 @@ func (m *monitor) run(e *Engine) {
 		}
 		idle++
 		for i, l := range *all {
+			if !l.parked.Load() {
+				idle = 0
+			}
 			ticket := l.call.Load()
 			if ticket != last[i] {
 				last[i] = ticket
-				idle = 0
 				continue
 			}
 			if ticket&1 == 0 {
 				continue
 			}
-			idle = 0
 			if l.call.CompareAndSwap(ticket, ticket&^1) {
 				c := l.current
 				l.handOver()
@@ -120,8 +121,8 @@ func (m *monitor) run(e *Engine) {
 	}
 	m.awake.Store(false)
 	// A loop that woke between the last look and here found the monitor awake.
-	for i, l := range *all {
-		if l.call.Load() != last[i] {
+	for _, l := range *all {
+		if !l.parked.Load() {
 			m.wake(e)
 			return
 		}

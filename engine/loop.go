@@ -108,6 +108,7 @@ func (l *loop) died(w *worker) {
 
 // turnAround is the loop proper.
 func (l *loop) turnAround(w *worker) {
+	l.e.monitor.wake(l.e)
 	for !l.stopped {
 		w.now = clock()
 		if !l.reap(w) || !l.expire(w) || !l.runCalls(w) {
@@ -190,11 +191,10 @@ func (l *loop) wait() error {
 	l.inbox.Lock()
 	posted := len(l.inbox.calls) > 0
 	l.inbox.Unlock()
-	if posted || l.stopped {
-		l.parked.Store(false)
-		return nil
+	var err error
+	if !posted && !l.stopped {
+		_, err = l.poll.wait(l.sleep())
 	}
-	_, err := l.poll.wait(l.sleep())
 	l.parked.Store(false)
 	l.e.monitor.wake(l.e)
 	return err

@@ -59,8 +59,11 @@ func (p *epoll) add(c *Conn) error {
 
 func (p *epoll) arm(c *Conn, input, room bool) error {
 	var events uint32
-	if input {
+	switch {
+	case input:
 		events |= unix.EPOLLIN | unix.EPOLLRDHUP
+	case c.flags&(flagGone|flagStreamEnd) == 0:
+		events |= unix.EPOLLRDHUP // even while its input waits, a peer may leave
 	}
 	if room {
 		events |= unix.EPOLLOUT

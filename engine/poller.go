@@ -13,7 +13,9 @@ import "time"
 type poller interface {
 	// add starts to watch c, with input armed.
 	add(c *Conn) error
-	// arm says which of input and room to send are to be reported for c.
+	// arm says which of input and room to send are to be reported for c. Without
+	// input, the peer's end is still to be reported where the system can tell it
+	// apart and it is not known yet.
 	arm(c *Conn, input, room bool) error
 	// forget ends watching c; its descriptor stays open.
 	forget(c *Conn)

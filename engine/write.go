@@ -86,7 +86,7 @@ func (c *Conn) uncorkLocked() error {
 // the call: the goroutine driver gathers it until then. timeout is as in Flush.
 func (c *Conn) Push(timeout time.Duration) error {
 	if x := c.ext; x != nil && x.g != nil {
-		return x.g.flush(c, timeout)
+		return x.g.push(c, timeout)
 	}
 	return nil
 }
@@ -143,10 +143,14 @@ func (c *Conn) armLocked() error {
 	}
 	room := c.out != nil || c.flags&flagWantWrite != 0
 	input := c.flags&flagPaused == 0
-	if room == (c.flags&flagSending != 0) && input == (c.flags&flagUnarmed == 0) {
+	gone := c.flags&(flagGone|flagStreamEnd) != 0
+	if room == (c.flags&flagSending != 0) && input == (c.flags&flagUnarmed == 0) && (input || gone == (c.flags&flagDeaf != 0)) {
 		return nil
 	}
-	c.flags &^= flagSending | flagUnarmed
+	c.flags &^= flagSending | flagUnarmed | flagDeaf
+	if gone && !input {
+		c.flags |= flagDeaf
+	}
 	if room {
 		c.flags |= flagSending
 	}
@@ -203,7 +207,7 @@ func (c *Conn) Flush(timeout time.Duration) error {
 			return nil
 		case c.fd < 0:
 			c.mu.Unlock()
-			return c.ext.g.flush(c, timeout)
+			return c.ext.g.push(c, timeout)
 		case left == c.out.len():
 			c.mu.Unlock()
 			return os.ErrDeadlineExceeded
