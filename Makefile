@@ -23,14 +23,15 @@ peers: ## install the real peers of the conformance tests (Debian, root; elsewhe
 bench: ## compare with other servers: make bench ARGS='-quick'
 	cd bench && go run . $(ARGS)
 
-unit: ## the tests of the library and the command
+unit: ## the tests of the library, the command and the load generator
 	go test -race -shuffle=on ./...
+	cd bench && go test -race -shuffle=on ./...
 
 conformance: ## the tests against real peers
 	cd conformance && go test -race -shuffle=on ./...
 
 format: ## gofumpt
-	@test -z "$$($(TOOL) gofumpt -l . | tee /dev/stderr)" || { echo 'make format: run `$(TOOL) gofumpt -w .`' >&2; exit 1; }
+	@list=$$($(TOOL) gofumpt -l .); [ -z "$$list" ] || { printf '%s\n' "$$list" 'make format: run `$(TOOL) gofumpt -w .`' >&2; exit 1; }
 
 vet: ## go vet and staticcheck, every module
 	@for m in . conformance bench; do (cd $$m && echo "vet $$m" && go vet ./... && $(TOOL) staticcheck ./...); done

@@ -134,7 +134,9 @@ func (e *Engine) acquire() (d Driver, err error) {
 		<-ch
 		e.mu.Lock()
 	}
-	e.attached.e = e
+	if e.attached.e == nil {
+		e.attached.e = e
+	}
 	if e.users == 0 && d != DriverGoroutine {
 		if err := e.start(); err != nil {
 			return 0, err

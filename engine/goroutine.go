@@ -17,9 +17,10 @@ import (
 // call, or at Flush; what others write leaves through a goroutine of its own.
 type goroutineDriver struct {
 	buf    []byte
-	wmu    sync.Mutex // held while writing to the net.Conn
-	writer bool       // a goroutine is sending the backlog; guarded by Conn.mu
-	armed  time.Time  // the read deadline in force; guarded by Conn.mu
+	wmu    sync.Mutex    // held while writing to the net.Conn
+	writer bool          // a goroutine is sending the backlog; guarded by Conn.mu
+	armed  time.Time     // the read deadline in force; guarded by Conn.mu
+	kick   chan struct{} // ends idle; capacity 1
 
 	watch struct { // the read that looks whether the peer has gone
 		sync.Mutex               // guards what follows; taken before Conn.mu
@@ -69,11 +70,12 @@ func (s *service) acceptOnGoroutine(ctx context.Context, ln net.Listener) error 
 
 func isTemporary(err error) bool {
 	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Temporary() // the net package has no other word for EMFILE
+	//lint:ignore SA1019 the net package has no other word for "too many open files"
+	return ok && ne.Temporary()
 }
 
 func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
-	g := &goroutineDriver{}
+	g := &goroutineDriver{kick: make(chan struct{}, 1)}
 	c := &Conn{fd: -1, svc: s, proto: p, flags: flagBusy, ext: &ext{nc: nc, g: g}}
 	c.setPeer(addrPort(nc.RemoteAddr()))
 	s.nets.Store(c, nil)
@@ -260,7 +262,7 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 	if c.flags&flagStreamEnd != 0 && c.flags&flagLinger == 0 {
 		// Nothing more comes: wait for a write that fails, a deadline, a Close.
 		c.mu.Unlock()
-		return 0, g.idle(c, at)
+		return 0, g.idle(at)
 	}
 	c.mu.Unlock()
 	n, err := c.ext.nc.Read(g.buf)
@@ -273,12 +275,16 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 }
 
 // idle waits, with the peer's side ended, until the deadline or an interrupt.
-func (g *goroutineDriver) idle(c *Conn, at time.Time) error {
-	for at.IsZero() || time.Now().Before(at) {
-		time.Sleep(10 * time.Millisecond)
-		if c.has(flagClosing | flagFinish | flagDrain | flagClosed) {
-			break
-		}
+func (g *goroutineDriver) idle(at time.Time) error {
+	var expired <-chan time.Time
+	if !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-g.kick:
+	case <-expired:
 	}
 	return os.ErrDeadlineExceeded
 }
@@ -290,6 +296,10 @@ func (g *goroutineDriver) interrupt(c *Conn) {
 	if c.flags&(flagBusy|flagClosed|flagDetached) == 0 {
 		g.armed = longAgo
 		c.ext.nc.SetReadDeadline(longAgo)
+		select {
+		case g.kick <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -387,11 +387,16 @@ func (l *loop) checkDeadline(w *worker, c *Conn) bool {
 	}
 	c.flags |= flagBusy
 	linger := c.flags&flagLinger != 0
+	early := c.ext != nil && c.ext.early
 	c.mu.Unlock()
 	c.deadline.Store(0)
 	return l.call1(w, c, func(w *worker) {
-		if linger {
+		switch {
+		case linger:
 			c.finish(nil)
+			return
+		case early: // the protocol has nothing to say before the handshake
+			c.finish(os.ErrDeadlineExceeded)
 			return
 		}
 		c.proto.Timeout(c)

@@ -245,7 +245,7 @@ func stressStreams(t *testing.T, e *Engine, opts *ServeOptions) {
 	first.Close()
 	var wg sync.WaitGroup
 	var whole, broken atomic.Int64
-	conns := stressSize(150, 3000)
+	conns := stressSize(100, 1000)
 	next := atomic.Int64{}
 	for range 24 {
 		wg.Go(func() {
@@ -334,6 +334,7 @@ func (s *streamClient) run(addr string) (whole bool, err error) {
 	go func() { sent <- s.send(nc, stream, shut && breakAt < 0) }()
 	if breakAt >= 0 {
 		part := make([]byte, 1+s.r.IntN(len(stream)))
+		raw.SetReadDeadline(time.Now().Add(time.Duration(s.r.IntN(300)) * time.Millisecond)) // it may wait for more
 		n, _ := io.ReadAtLeast(nc, part, min(len(part), len(stream)/2))
 		if s.r.IntN(2) == 0 {
 			raw.(*net.TCPConn).SetLinger(0)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"time"
@@ -73,7 +74,9 @@ func (f *tlsFeed) Write(b []byte) (int, error) {
 	if f.nc != nil {
 		return f.nc.Write(b)
 	}
-	return len(b), f.c.send(b, nil)
+	// The budget was looked at before the record was made: a record that is lost
+	// would break the connection.
+	return len(b), f.c.send(b, nil, math.MaxInt)
 }
 
 func (f *tlsFeed) Close() error {
@@ -206,7 +209,7 @@ type Handshaker interface{ Handshaken(c *Conn) }
 // refuse ends a connection whose handshake failed.
 func (c *Conn) refuse(err error) {
 	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && len(c.svc.opts.NotTLS) > 0 && speaksText(re.RecordHeader) {
-		c.send(c.svc.opts.NotTLS, nil)
+		c.send(c.svc.opts.NotTLS, nil, math.MaxInt)
 	}
 	c.mu.Lock()
 	c.flags |= flagFinish | flagPolite
@@ -251,6 +254,7 @@ func (s *tlsLayer) read(b []byte) (n int, err error) {
 		}
 	}
 	ne, ok := err.(net.Error)
+	//lint:ignore SA1019 crypto/tls goes on after an error that is Temporary, and after no other
 	dry := ok && ne.Temporary()
 	takeBack(s.conn, raw, dry)
 	s.dry = dry

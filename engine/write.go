@@ -35,7 +35,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	if x := c.ext; x != nil && x.tls != nil && !x.early {
 		return x.tls.write(c, b)
 	}
-	return len(b), c.send(b, nil)
+	return len(b), c.send(b, nil, c.svc.e.maxBacklog())
 }
 
 // Write2 is Write of head and then body, in one system call where it can be.
@@ -47,7 +47,7 @@ func (c *Conn) Write2(head, body []byte) error {
 		}
 		return err
 	}
-	return c.send(head, body)
+	return c.send(head, body, c.svc.e.maxBacklog())
 }
 
 // WriteLater queues b to leave with the next Write, or when the call in progress
@@ -91,15 +91,15 @@ func (c *Conn) Push(timeout time.Duration) error {
 	return nil
 }
 
-// send writes to the socket what it takes and queues the rest.
-func (c *Conn) send(head, body []byte) error {
+// send writes to the socket what it takes and queues the rest, up to budget.
+func (c *Conn) send(head, body []byte, budget int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
 		return net.ErrClosed
 	}
 	if c.out != nil {
-		if c.out.len()+len(head)+len(body) > c.svc.e.maxBacklog() {
+		if c.out.len() > budget-len(head)-len(body) {
 			return ErrBacklog
 		}
 		c.queueLocked(head, body)

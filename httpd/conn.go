@@ -27,14 +27,12 @@ const (
 
 // conn is the engine.Protocol of one connection: what an idle one keeps.
 type conn struct {
-	s       *serving
-	tls     *tls.ConnectionState // of a TLS connection, once a handler wanted it
-	seen    uint32               // bytes of an unfinished head that were looked at
-	unsent  uint32               // the backlog when its deadline was set
-	habit   atomic.Uint32        // cell and folder of the path whose handler runs on the loop
-	phase   uint8
-	http2   bool
-	drained bool
+	s      *serving
+	tls    *tls.ConnectionState // of a TLS connection, once a handler wanted it
+	seen   uint32               // bytes of an unfinished head that were looked at
+	unsent uint32               // the backlog when its deadline was set
+	habit  atomic.Uint32        // cell and folder of the path whose handler runs on the loop
+	phase  uint8
 }
 
 // exchange is what a request in progress needs; exchanges are reused.
@@ -352,6 +350,7 @@ func (h *conn) Timeout(c *engine.Conn) {
 
 // Drain ends the connection unless a request is on its way.
 func (h *conn) Drain(c *engine.Conn) {
+	h.s.draining.Store(true) // the listener may have failed, with no end of ctx
 	switch h.phase {
 	case phaseHead:
 	case phaseWrite:

@@ -24,8 +24,9 @@
 // # Cancellation
 //
 // Cancelling the context of Serve drains: idle connections close at once,
-// requests in progress are answered, and Serve returns when the last has ended
-// or DrainTimeout has passed. Hijacked connections are not waited for.
+// requests in progress are answered, and Serve returns when the last has ended.
+// After DrainTimeout their connections are closed and their contexts cancelled.
+// Hijacked connections are not waited for.
 //
 // # Limitations
 //

@@ -8,8 +8,8 @@ import (
 )
 
 // habits remembers which paths have handlers that block, so that these run on
-// goroutines from the start. Until the first handler has overstayed it costs a
-// hash per request.
+// goroutines from the start. Until the first handler has overstayed it costs two
+// hashes per request.
 //
 // Paths share cells by hash; a stranger in a blocking cell costs a goroutine per
 // request and nothing else. Paths that differ each time (/user/1, /user/2) are
@@ -28,12 +28,13 @@ const (
 	unknownHabit = 0
 	quickHabit   = 1
 	blocksHabit  = 2
-	// proof is how many quick runs in a row it takes to be trusted again.
+	// proof is how many quick runs in a row it takes to be trusted again, at the
+	// next one.
 	proof = 16
 	// suspicious is how many paths of a folder must have overstayed.
 	suspicious = 3
-	// quickRun is what a quick handler takes at most.
-	quickRun = 100 * time.Microsecond
+	// quickRun is what a quick handler takes at most: the patience of a loop.
+	quickRun = time.Millisecond
 )
 
 var seed = maphash.MakeSeed()

@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"crypto/tls"
-	"io"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -14,11 +13,9 @@ import (
 // call is one request for an ordinary http.Handler. A handler may keep its parts,
 // so a call is made anew each time.
 type call struct {
-	url    url.URL
-	ctx    requestContext
-	w      response
-	body   body
-	values [12]string // the field values, where there are no more
+	url url.URL
+	ctx requestContext
+	w   response
 }
 
 var noRequest http.Request
@@ -76,7 +73,7 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 	if q.Form == http1.Absolute || q.Form == http1.Authority {
 		r.Host = string(q.Host) // RFC 9112 3.2.2: that of the target counts
 	}
-	x.fillHeader(r, k, head)
+	x.fillHeader(r, head)
 	r.Close = q.Close
 	r.ContentLength = max(q.ContentLength, 0)
 	if q.Chunked {
@@ -88,8 +85,8 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 		r.Body = http.NoBody
 		return nil
 	}
-	k.body.begin(x)
-	x.body = &k.body
+	x.body = new(body)
+	x.body.begin(x)
 	x.body.trailer = func(f *http1.Fields) { fillTrailer(r, f) }
 	if q.TrailerDeclared {
 		declareTrailer(r)
@@ -145,14 +142,11 @@ func plainPath(b []byte) bool {
 }
 
 // fillHeader sets r.Header: all fields but Host, with canonical names.
-func (x *exchange) fillHeader(r *http.Request, k *call, head string) {
+func (x *exchange) fillHeader(r *http.Request, head string) {
 	f := &x.req.Fields
 	n := f.Len()
 	r.Header = make(http.Header, max(n-1, 0))
-	values := k.values[:0]
-	if n > len(k.values) {
-		values = make([]string, 0, n)
-	}
+	values := make([]string, 0, max(n-1, 0))
 	for i := range n {
 		ns, ne, vs, ve := f.Span(i)
 		name, known := http1.CanonicalName(f.Name(i))
@@ -213,5 +207,3 @@ func (h *conn) tlsState(x *exchange) *tls.ConnectionState {
 	}
 	return h.tls
 }
-
-var _ io.ReadCloser = (*body)(nil)

@@ -8,11 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/internal/http1"
@@ -37,7 +34,8 @@ type Server struct {
 	Engine *engine.Engine
 	// ReadHeaderTimeout bounds the time from the first byte of a request (or the
 	// opening of the connection) to the end of its header section, and the TLS
-	// handshake. 0 means 10 s. The answer to a request that is late is 408.
+	// handshake, which is never without limit. 0 means 10 s. The answer to a
+	// request that is late is 408.
 	ReadHeaderTimeout time.Duration
 	// ReadTimeout bounds the time without any progress in reading a request body.
 	// 0 means 30 s.
@@ -57,10 +55,12 @@ type Server struct {
 	// streamed, not held.
 	MaxBodyBytes int64
 	// MaxConns limits the open connections, by count; further ones are answered
-	// 503 and closed. 0 means no limit but that of descriptors.
+	// 503 and closed; over TLS they are closed only. 0 means no limit but that of
+	// descriptors.
 	MaxConns int
-	// DrainTimeout bounds how long Serve waits for requests in progress after its
-	// context has ended. 0 means 30 s.
+	// DrainTimeout bounds how long requests in progress are waited for after the
+	// context of Serve has ended; then their connections are closed and their
+	// contexts cancelled. Serve returns when their handlers have. 0 means 30 s.
 	DrainTimeout time.Duration
 	// ProxyProtocol lists the peers whose connections begin with a PROXY protocol
 	// header, version 1 or 2, which names the real client.
@@ -83,13 +83,15 @@ type serving struct {
 	log        *slog.Logger
 	ctx        context.Context // for the values of request contexts
 	std        *http.Server    // what http.ServerContextKey gives, and HTTP/2 is configured with
-	h2         *http2.Server   // nil without TLS
-	h2conns    sync.WaitGroup
+	h2         http2Server     // nil without TLS
+	h2conns    h2Conns
 
 	open     atomic.Int64
 	draining atomic.Bool
-	habits   habits
-	date     atomic.Pointer[dateLine]
+	// drainSince is when HTTP/2 connections were told to end, in Unix nanoseconds.
+	drainSince atomic.Int64
+	habits     habits
+	date       atomic.Pointer[dateLine]
 }
 
 // orDefault is the meaning of a configured duration or limit.
@@ -122,7 +124,10 @@ func (srv *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if len(srv.ProxyProtocol) > 0 {
 		opts.Preface = proxyPreface(srv.ProxyProtocol)
 	}
-	stop := context.AfterFunc(ctx, func() { s.draining.Store(true) })
+	stop := context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		s.goAway()
+	})
 	defer stop()
 	err := e.Serve(ctx, ln, s.accept, opts)
 	if h2err := s.drainHTTP2(srv.DrainTimeout); err == nil {

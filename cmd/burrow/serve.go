@@ -70,12 +70,6 @@ func (v *serveVerb) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(t)
-	defer stop()
-	listeners, err := listenAll(ctx, v.Listen)
-	if err != nil {
-		return err
-	}
 	logger := slog.New(slog.NewTextHandler(t.err, nil))
 	var handler http.Handler = &httpd.Files{Root: root, ShowHidden: v.Hidden, NoListing: v.NoListing, Logger: logger}
 	if !v.Quiet {
@@ -83,7 +77,12 @@ func (v *serveVerb) Run(t *terminal) error {
 	}
 	serve, err := newServer(handler, config, v.Driver, logger)
 	if err != nil {
-		closeAll(listeners)
+		return err
+	}
+	ctx, stop := untilSignal(t)
+	defer stop()
+	listeners, err := listenAll(ctx, v.Listen)
+	if err != nil {
 		return err
 	}
 	announce(t, v.Dir, listeners, config != nil, fingerprint)

@@ -1,5 +1,3 @@
-//go:build burrowserver
-
 package peers
 
 import (

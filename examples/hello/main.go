@@ -1,5 +1,3 @@
-//go:build burrowserver
-
 // Hello answers "Hello, World!" to every request, and /slow after 50 ms: the
 // smallest whole program, and the one that bench measures.
 package main

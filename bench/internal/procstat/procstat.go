@@ -1,7 +1,5 @@
 //go:build linux
 
-// Package procstat reads what another process has cost so far: processor time
-// to the nanosecond and resident memory.
 package procstat
 
 import (

@@ -1,4 +1,3 @@
-// Package report is what the load generator tells the runner, as JSON.
 package report
 
 import "time"

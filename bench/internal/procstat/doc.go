@@ -1,0 +1,3 @@
+// Package procstat reads what another process has cost so far: processor time
+// to the nanosecond and resident memory.
+package procstat

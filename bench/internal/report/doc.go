@@ -1,0 +1,2 @@
+// Package report is what the load generator tells the runner, as JSON.
+package report
