@@ -52,7 +52,7 @@ func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error 
 	all := *s.e.all.Load()
 	failed := make(chan error, len(all))
 	for _, l := range all {
-		l.post(func() {
+		l.do(func() {
 			l.accept[int32(fd)] = &acceptor{svc: s, raw: raw}
 			if err := l.poll.listen(fd); err != nil {
 				failed <- os.NewSyscallError("listen", err)
@@ -62,7 +62,7 @@ func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error 
 	defer func() {
 		stopped := make(chan struct{}, len(all))
 		for _, l := range all {
-			l.post(func() {
+			l.do(func() {
 				l.poll.unlisten(fd)
 				delete(l.accept, int32(fd))
 				stopped <- struct{}{}
@@ -124,18 +124,32 @@ func (l *loop) acceptAll(w *worker, fd int32) bool {
 // acceptFailed stops accepting for a while: a loop that tried again at once
 // would only burn the processor.
 func (l *loop) acceptFailed(a *acceptor, fd int32, err error) {
-	if a.tries == 0 {
-		l.e.logger().Error("engine: accept: new connections wait", "err", err,
-			"hint", "too many open files: raise the limit (ulimit -n), or set a connection limit below it")
-	}
+	a.svc.logAccept(err)
 	pause := min(acceptPause<<min(a.tries, 10), maxAcceptPause)
 	a.tries++
 	l.poll.unlisten(int(fd))
-	l.afterFunc(pause, func() {
+	l.afterFunc(pause, func(*worker) bool {
 		if l.accept[fd] == a {
 			l.poll.listen(int(fd))
 		}
+		return true
 	})
+}
+
+// acceptQuiet is how long accept must have worked for a failure to be news.
+const acceptQuiet = 10 * time.Second
+
+// logAccept logs that accept fails, once for a whole spell of failures.
+func (s *service) logAccept(err error) {
+	now := clock()
+	if last := s.failed.Swap(now); last != 0 && now-last < int64(acceptQuiet) {
+		return
+	}
+	hint := "they are accepted when the system allows it again"
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		hint = "too many open files: raise the limit (ulimit -n), or set a connection limit below it"
+	}
+	s.e.logger().Error("engine: accept: new connections wait", "err", err, "hint", hint)
 }
 
 // adopt gives a new connection to the loop with the fewest.
@@ -145,7 +159,10 @@ func (l *loop) adopt(w *worker, c *Conn) bool {
 	c.loop = to
 	to.open.Add(1)
 	if to != l {
-		to.post(func() { to.enroll(c); c.welcome(&worker{loop: to}) })
+		to.post(func(w *worker) bool {
+			to.enroll(c)
+			return to.call1(w, c, c.welcome)
+		})
 		return true
 	}
 	l.enroll(c)
@@ -174,9 +191,10 @@ func (c *Conn) welcome(w *worker) {
 		c.extension().early = true
 		c.SetDeadline(s.handshakeTimeout())
 	}
-	if c.proto == nil {
-		c.proto = s.accept(c)
-	}
+	p := s.accept(c)
+	c.mu.Lock()
+	c.proto = p
+	c.mu.Unlock()
 	c.start(w)
 }
 
@@ -244,10 +262,8 @@ func (s *service) attachFD(nc net.Conn, p Protocol) (*Conn, error) {
 	l := s.e.pickLoop(nil)
 	c.loop = l
 	l.open.Add(1)
-	return c, l.post(func() {
+	return c, l.post(func(w *worker) bool {
 		l.enroll(c)
-		w := &worker{loop: l}
-		c.w = w
-		c.start(w)
+		return l.call1(w, c, c.start)
 	})
 }

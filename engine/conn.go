@@ -71,7 +71,7 @@ type Conn struct {
 	checkAt  int64        // when the wheel looks at c next, on that clock; guarded by mu; 0: never
 	loop     *loop        // nil: goroutine driver; immutable
 	svc      *service     // immutable
-	proto    Protocol     // immutable once Serve's accept has returned
+	proto    Protocol     // immutable once Serve's accept has returned; until then guarded by mu
 	w        *worker      // owned by the call in progress; nil outside calls
 	in       *input       // owned by the call in progress: input not used yet
 	out      *backlog     // guarded by mu; nil: nothing is waiting
@@ -222,7 +222,7 @@ func (c *Conn) Post(f func()) error {
 		go f()
 		return nil
 	}
-	return c.loop.post(f)
+	return c.loop.post(c.loop.asCall(f))
 }
 
 // AfterFunc runs f on the loop once d has passed; stop takes that back and
@@ -231,7 +231,7 @@ func (c *Conn) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	if c.loop == nil {
 		return time.AfterFunc(d, f).Stop
 	}
-	return c.loop.afterFunc(d, f)
+	return c.loop.afterFunc(d, c.loop.asCall(f))
 }
 
 // Watch has f called, at most once, when the peer goes away while a call is in

@@ -199,7 +199,7 @@ func (e *Engine) release() {
 
 // stop ends the loop; what is posted later is refused.
 func (l *loop) stop() {
-	l.post(func() {
+	l.do(func() {
 		l.inbox.Lock()
 		l.inbox.closed = true
 		l.inbox.Unlock()
@@ -235,6 +235,7 @@ type service struct {
 	drained chan struct{}
 	compute chan struct{} // a token for each handshake that may compute
 	nets    sync.Map      // goroutine driver: the open connections
+	failed  atomic.Int64  // when accept has failed last, on the engine's clock
 	closing atomic.Bool
 }
 
@@ -329,7 +330,7 @@ func (s *service) each(f func(*Conn)) {
 		return
 	}
 	for _, l := range *all {
-		l.post(func() {
+		l.do(func() {
 			for _, c := range l.conns {
 				if c != nil && c.svc == s {
 					f(c)

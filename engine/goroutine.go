@@ -57,9 +57,7 @@ func (s *service) acceptOnGoroutine(ctx context.Context, ln net.Listener) error 
 		case !isTemporary(err):
 			return err
 		}
-		if tries == 0 {
-			s.e.logger().Error("engine: accept: new connections wait", "err", err)
-		}
+		s.logAccept(err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(min(acceptPause<<min(tries, 10), maxAcceptPause)):
@@ -429,6 +427,9 @@ func (g *goroutineDriver) writeLater(c *Conn) {
 			if c.out == nil || err != nil && !late || c.flags&(flagClosed|flagClosing) != 0 {
 				g.writer = false
 				c.mu.Unlock()
+				if err != nil && !late {
+					c.Close() // nobody else would learn that the peer has gone
+				}
 				return
 			}
 			c.mu.Unlock()

@@ -60,8 +60,9 @@ type Overstayer interface{ Overstayed(c *Conn) }
 func (c *Conn) overstayed() {
 	c.mu.Lock()
 	c.uncorkLocked()
+	p := c.proto
 	c.mu.Unlock()
-	if o, ok := c.proto.(Overstayer); ok {
+	if o, ok := p.(Overstayer); ok {
 		o.Overstayed(c)
 	}
 }

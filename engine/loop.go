@@ -33,11 +33,11 @@ type loop struct {
 	gen    uint32  // the generation given to the newest connection
 	accept map[int32]*acceptor
 	wheel  timerwheel.Wheel[*Conn]
-	timers timerwheel.Wheel[func()]
+	timers timerwheel.Wheel[posted]
 	// What is due is queued here and taken one by one, so that a handover in
 	// the middle leaves the rest to the next goroutine.
 	due     []*Conn
-	calls   []func()
+	calls   []posted
 	seq     uint64
 	current *Conn // of the call in progress; nil for a posted function
 	turns   uint
@@ -49,10 +49,14 @@ type loop struct {
 
 	inbox struct {
 		sync.Mutex
-		calls  []func()
+		calls  []posted
 		closed bool
 	}
 }
+
+// posted is a function for a loop to run. Like all that may run a call, it reports
+// false when the goroutine is no longer the loop.
+type posted func(w *worker) bool
 
 // worker is what a goroutine needs to run calls: the loop's own while it is the
 // loop, afterwards its own.
@@ -142,7 +146,7 @@ func (l *loop) expire(w *worker) bool {
 		l.wheel.Advance(now, func(n *timerwheel.Node[*Conn]) { l.due = append(l.due, n.Value) })
 	}
 	if l.timers.Len() > 0 {
-		l.timers.Advance(now, func(n *timerwheel.Node[func()]) { l.calls = append(l.calls, n.Value) })
+		l.timers.Advance(now, func(n *timerwheel.Node[posted]) { l.calls = append(l.calls, n.Value) })
 	}
 	for len(l.due) > 0 {
 		c := l.due[0]
@@ -165,15 +169,22 @@ func (l *loop) runCalls(w *worker) bool {
 	for len(l.calls) > 0 {
 		f := l.calls[0]
 		l.calls[0], l.calls = nil, l.calls[1:]
-		l.current, w.conn = nil, nil
-		l.begin(w)
-		f()
-		if !l.end(w) {
+		if !f(w) {
 			return false
 		}
 	}
 	l.calls = nil
 	return true
+}
+
+// asCall makes a call of a stranger's function: it may overstay.
+func (l *loop) asCall(f func()) posted {
+	return func(w *worker) bool {
+		l.current, w.conn = nil, nil
+		l.begin(w)
+		f()
+		return l.end(w)
+	}
 }
 
 // wait fetches the next events, blocking when there is nothing else to do.
@@ -216,7 +227,7 @@ func (l *loop) sleep() time.Duration {
 }
 
 // post queues f for the loop and wakes it.
-func (l *loop) post(f func()) error {
+func (l *loop) post(f posted) error {
 	l.inbox.Lock()
 	if l.inbox.closed {
 		l.inbox.Unlock()
@@ -230,16 +241,20 @@ func (l *loop) post(f func()) error {
 	return nil
 }
 
-func (l *loop) afterFunc(d time.Duration, f func()) (stop func() bool) {
-	n := &timerwheel.Node[func()]{}
+// do has the loop run a function of the engine's own, which never blocks.
+func (l *loop) do(f func()) error {
+	return l.post(func(*worker) bool {
+		f()
+		return true
+	})
+}
+
+func (l *loop) afterFunc(d time.Duration, f posted) (stop func() bool) {
+	n := &timerwheel.Node[posted]{}
 	var done atomic.Bool
-	n.Value = func() {
-		if !done.Swap(true) {
-			f()
-		}
-	}
+	n.Value = func(w *worker) bool { return done.Swap(true) || f(w) }
 	at := ticks(clock() + int64(d))
-	l.post(func() {
+	l.do(func() {
 		if !done.Load() {
 			l.timers.Set(n, at)
 		}
@@ -248,7 +263,7 @@ func (l *loop) afterFunc(d time.Duration, f func()) (stop func() bool) {
 		if done.Swap(true) {
 			return false
 		}
-		l.post(func() { l.timers.Stop(n) })
+		l.do(func() { l.timers.Stop(n) })
 		return true
 	}
 }

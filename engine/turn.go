@@ -160,7 +160,7 @@ func (c *Conn) buffered() []byte {
 // and then releases the connection.
 func (c *Conn) drainTLS(w *worker) {
 	x := c.ext
-	if x == nil || x.tls == nil || x.tls.dry || x.early || c.has(flagStreamEnd|flagFinish|flagDetached) {
+	if x == nil || x.tls == nil || x.tls.dry || x.early || c.ending() || c.EOF() {
 		c.release(w)
 		return
 	}
@@ -189,7 +189,7 @@ func (c *Conn) drainTLS(w *worker) {
 			c.settle(w)
 			return
 		}
-		if c.has(flagStreamEnd | flagFinish | flagDetached) {
+		if c.ending() || c.EOF() {
 			c.release(w)
 			return
 		}
@@ -264,7 +264,7 @@ func (c *Conn) freeLocked(w *worker) {
 		c.Close()
 	} else if late && c.loop != nil {
 		l := c.loop
-		l.post(func() { l.schedule(c) })
+		l.do(func() { l.schedule(c) })
 	}
 }
 
@@ -288,7 +288,7 @@ func (w *worker) isLoop() bool {
 // readOut reads the rest of a connection whose peer has gone. It reports
 // whether the turn has ended.
 func (c *Conn) readOut(w *worker) bool {
-	if c.has(flagStreamEnd|flagFinish) || c.buffered() != nil && len(c.buffered()) >= c.svc.e.maxUnread() {
+	if c.EOF() || c.ending() || c.buffered() != nil && len(c.buffered()) >= c.svc.e.maxUnread() {
 		c.finish(io.ErrUnexpectedEOF)
 		return true
 	}
@@ -397,7 +397,7 @@ func (c *Conn) leaveEngine(w *worker, fd int32) {
 	case w != nil && w.isLoop():
 		l.remove(c, fd)
 	default:
-		if l.post(func() { l.remove(c, fd) }) != nil {
+		if l.do(func() { l.remove(c, fd) }) != nil {
 			c.svc.done()
 		}
 	}
@@ -420,16 +420,14 @@ func (c *Conn) claimLater() {
 		return
 	}
 	l := c.loop
-	l.post(func() {
+	l.post(func(w *worker) bool {
 		c.mu.Lock()
 		if c.flags&(flagBusy|flagClosed|flagDetached) != 0 {
 			c.mu.Unlock()
-			return
+			return true
 		}
 		c.flags |= flagBusy
 		c.mu.Unlock()
-		w := &worker{loop: l}
-		c.w = w
-		c.release(w)
+		return l.call1(w, c, c.release)
 	})
 }

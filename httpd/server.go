@@ -161,7 +161,7 @@ func (srv *Server) serving(ctx context.Context) *serving {
 	if srv.TLS != nil {
 		s.std.TLSConfig = srv.TLS.Clone()
 		if s.std.TLSConfig.NextProtos == nil {
-			s.std.TLSConfig.NextProtos = []string{"h2", "http/1.1"}
+			s.std.TLSConfig.NextProtos = []string{"h2", "http/1.1", "http/1.0"}
 		}
 		s.configureHTTP2()
 	}

@@ -71,12 +71,16 @@ func TestStressAllocs(t *testing.T) {
 					}
 					defer nc.Close()
 					wire, answer := []byte(req.wire), make([]byte, 4096)
-					got := testing.AllocsPerRun(2000, func() {
+					ask := func() {
 						nc.Write(wire)
 						if n, err := nc.Read(answer); err != nil || !bytes.HasSuffix(answer[:n], []byte("World!")) {
 							t.Fatalf("%q, %v", answer[:n], err)
 						}
-					})
+					}
+					got := testing.AllocsPerRun(1000, ask)
+					for range 2 { // a busy machine may make a handler look slow, which then runs on goroutines for a while
+						got = min(got, testing.AllocsPerRun(1000, ask))
+					}
 					t.Logf("%v allocations", got)
 					budget := h.budget
 					if budget > 0 && req.wire == stressBrowser {
