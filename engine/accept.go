@@ -155,6 +155,7 @@ func (s *service) logAccept(err error) {
 // adopt gives a new connection to the loop with the fewest.
 func (l *loop) adopt(w *worker, c *Conn) bool {
 	c.flags = flagBusy
+	l.e.born()
 	to := l.e.pickLoop(l)
 	c.loop = to
 	to.open.Add(1)

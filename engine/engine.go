@@ -62,6 +62,10 @@ type Engine struct {
 	// MaxUnread bounds the input that a protocol leaves unused, in bytes, before
 	// the connection ends with ErrUnread. 0 means 4 MiB.
 	MaxUnread int
+	// TrimAfter is how long it must be quiet after a burst of new connections
+	// until the memory that the burst has left is given back to the system, with
+	// one collection of the whole heap. 0 means 3 s, negative never.
+	TrimAfter time.Duration
 	// Logger gets what cannot be returned. nil means slog.Default().
 	Logger *slog.Logger
 
@@ -76,6 +80,9 @@ type Engine struct {
 	handovers atomic.Uint64
 	attached  service
 	nextLoop  atomic.Uint32
+	births    atomic.Uint64 // connections so far
+	trimmer   *time.Timer   // guarded by mu; nil: no burst to clean up after
+	trimmed   uint64        // calls when the trimmer looked last; guarded by mu
 }
 
 func (e *Engine) logger() *slog.Logger {
@@ -177,6 +184,10 @@ func (e *Engine) release() {
 	if e.users > 0 {
 		e.mu.Unlock()
 		return
+	}
+	if e.trimmer != nil {
+		e.trimmer.Stop()
+		e.trimmer = nil
 	}
 	ended := make(chan bool)
 	e.ended = ended

@@ -646,3 +646,23 @@ func TestDrain(t *testing.T) {
 		}
 	})
 }
+
+// TestTrim: after a burst of connections a quiet engine collects once.
+func TestTrim(t *testing.T) {
+	e := &Engine{Driver: platformDriver, TrimAfter: 20 * time.Millisecond}
+	dial := serve(t, e, same(&proto{data: echo}), nil)
+	for range trimBurst {
+		dial().Close()
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		e.mu.Lock()
+		done := e.births.Load() >= trimBurst && e.trimmer == nil
+		e.mu.Unlock()
+		if done {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not trimmed after %d connections", e.births.Load())
+		}
+	}
+}

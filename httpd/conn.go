@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -28,10 +27,9 @@ const (
 // conn is the engine.Protocol of one connection: what an idle one keeps.
 type conn struct {
 	s      *serving
-	tls    *tls.ConnectionState // of a TLS connection, once a handler wanted it
-	seen   uint32               // bytes of an unfinished head that were looked at
-	unsent uint32               // the backlog when its deadline was set
-	habit  atomic.Uint32        // cell and folder of the path whose handler runs on the loop
+	seen   uint32        // bytes of an unfinished head that were looked at
+	unsent uint32        // the backlog when its deadline was set
+	habit  atomic.Uint32 // cell and folder of the path whose handler runs on the loop
 	phase  uint8
 }
 

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"crypto/tls"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -80,7 +79,9 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 		r.ContentLength = -1
 		r.TransferEncoding = []string{"chunked"}
 	}
-	r.TLS = x.h.tlsState(x)
+	if x.s.std.TLSConfig != nil {
+		r.TLS = x.c.TLS() // made anew: kept, it would be a part of what an idle connection costs
+	}
 	if x.body.dec.Done() {
 		r.Body = http.NoBody
 		return nil
@@ -198,12 +199,4 @@ func fillTrailer(r *http.Request, f *http1.Fields) {
 	for i := range f.Len() {
 		r.Trailer.Add(string(f.Name(i)), string(f.Value(i)))
 	}
-}
-
-// tlsState is the TLS state of the connection, the same for all its requests.
-func (h *conn) tlsState(x *exchange) *tls.ConnectionState {
-	if h.tls == nil && x.s.std.TLSConfig != nil {
-		h.tls = x.c.TLS()
-	}
-	return h.tls
 }
