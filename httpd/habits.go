@@ -75,7 +75,8 @@ func (h *habits) ran(cell uint32, took time.Duration) {
 	switch {
 	case took > quickRun:
 		c.Store(blocksHabit)
-	case v < blocksHabit:
+	case v == quickHabit: // others that were on their way have proved it already
+	case v == unknownHabit:
 		c.Store(blocksHabit + 1)
 	case v-blocksHabit >= proof:
 		c.Store(quickHabit)
