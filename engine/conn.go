@@ -93,7 +93,7 @@ type ext struct {
 	greeted bool             // the preface is over
 }
 
-// more returns the extension, making it when needed. c.mu must be held.
+// moreLocked returns the extension, making it when needed. c.mu is held.
 func (c *Conn) moreLocked() *ext {
 	if c.ext == nil {
 		c.ext = new(ext)

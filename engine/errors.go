@@ -11,7 +11,7 @@ var ErrBacklog = errors.New("engine: write: too many unsent bytes, the peer read
 // [Engine.MaxUnread] allows.
 var ErrUnread = errors.New("engine: read: too many unused input bytes")
 
-// errDriver says that the driver asked for is not there.
+// driverError says that the driver asked for is not there.
 type driverError struct{ driver Driver }
 
 func (e *driverError) Error() string {

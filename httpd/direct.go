@@ -15,6 +15,9 @@ import (
 // DirectHandler is an http.Handler that a Server, or a Router, calls without an
 // http.Request: bytes are borrowed from the connection and nothing is allocated.
 // Its ServeHTTP must do the same job; Direct makes both of one function.
+//
+// Answers to pipelined requests leave together, after the last handler has run:
+// one that blocks holds back those before it, until its path is known to block.
 type DirectHandler interface {
 	http.Handler
 	ServeDirect(c *Ctx)
