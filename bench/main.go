@@ -145,6 +145,9 @@ func (b *bench) all(ctx context.Context, rows []row, list []server) []sample {
 		}
 		for round := range rounds {
 			for _, s := range list {
+				if !s.can(r) {
+					continue
+				}
 				out, err := b.one(ctx, s, r)
 				if ctx.Err() != nil {
 					return samples

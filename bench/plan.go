@@ -15,7 +15,11 @@ type server struct {
 	dir  string // the module's folder, relative to bench
 	pkg  string // the package to build there
 	args []string
+	bare bool // no server: it can do plain keep-alive rows only
 }
+
+// can reports whether the server can be measured for a row.
+func (s server) can(r row) bool { return !s.bare || r.kind == keepalive && !r.tls }
 
 const (
 	hello = "./examples/hello"
@@ -24,13 +28,14 @@ const (
 
 // servers in the order of the tables' columns.
 var servers = []server{
-	{"burrow-native", "..", hello, []string{"-driver", "epoll", "-native"}},
-	{"burrow", "..", hello, []string{"-driver", "epoll"}},
-	{"burrow-goroutine-native", "..", hello, []string{"-driver", "goroutine", "-native"}},
-	{"burrow-goroutine", "..", hello, []string{"-driver", "goroutine"}},
-	{"fasthttp", ".", peers + "fasthttp", nil},
-	{"hertz", ".", peers + "hertz", nil},
-	{"nethttp", ".", peers + "nethttp", nil},
+	{"burrow-native", "..", hello, []string{"-driver", "epoll", "-native"}, false},
+	{"burrow", "..", hello, []string{"-driver", "epoll"}, false},
+	{"burrow-goroutine-native", "..", hello, []string{"-driver", "goroutine", "-native"}, false},
+	{"burrow-goroutine", "..", hello, []string{"-driver", "goroutine"}, false},
+	{"fasthttp", ".", peers + "fasthttp", nil, false},
+	{"hertz", ".", peers + "hertz", nil, false},
+	{"nethttp", ".", peers + "nethttp", nil, false},
+	{"bareepoll", ".", peers + "bareepoll", nil, true},
 }
 
 // kind says how a row is measured.

@@ -223,9 +223,8 @@ func (s *service) handshakeTimeout() time.Duration {
 
 // setPeer keeps the peer's address.
 func (c *Conn) setPeer(a netip.AddrPort) {
-	c.port = a.Port()
-	if a.Addr().Is4() {
-		c.v4 = true
+	c.port, c.v4, c.addr = a.Port(), a.Addr().Is4(), [16]byte{}
+	if c.v4 {
 		b := a.Addr().As4()
 		copy(c.addr[:], b[:])
 	} else if a.Addr().Is6() {

@@ -88,7 +88,6 @@ type ext struct {
 	tls     *tlsLayer        // immutable after the handshake
 	nc      net.Conn         // goroutine driver: the connection
 	g       *goroutineDriver // goroutine driver: its state
-	remote  netip.AddrPort   // set by SetRemoteAddr
 	early   bool             // the preface or the TLS handshake is still to come
 	greeted bool             // the preface is over
 }
@@ -109,9 +108,6 @@ func (c *Conn) extension() *ext {
 
 // RemoteAddr is the peer's address; the zero value for a unix socket.
 func (c *Conn) RemoteAddr() netip.AddrPort {
-	if x := c.peek(); x != nil && x.remote.IsValid() {
-		return x.remote
-	}
 	switch {
 	case c.v4:
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(c.addr[:4])), c.port)
@@ -123,7 +119,7 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 
 // SetRemoteAddr replaces the address that RemoteAddr reports: for a preface that
 // names the real client. Called from within a call, before others know c.
-func (c *Conn) SetRemoteAddr(a netip.AddrPort) { c.extension().remote = a }
+func (c *Conn) SetRemoteAddr(a netip.AddrPort) { c.setPeer(a) }
 
 func (c *Conn) has(flag uint32) bool {
 	c.mu.Lock()

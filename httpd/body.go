@@ -16,7 +16,8 @@ import (
 const maxDiscard = 256 << 10
 
 // body is the body of a request: an io.ReadCloser that reads the connection when
-// it is read. Methods may be called concurrently with each other.
+// it is read. Methods may be called concurrently with each other. A request without
+// one has a nil *body, whose methods say so.
 type body struct {
 	mu      sync.Mutex
 	x       *exchange // nil once the request has been answered
@@ -44,12 +45,12 @@ func (b *body) begin(x *exchange) {
 	}
 	b.err, b.closed, b.full, b.trailer = nil, false, false, nil
 	b.wait, b.until = x.s.read, time.Time{}
-	b.expects.reset(x.req.ExpectContinue && !b.dec.Done())
+	b.expects.reset(x.req.ExpectContinue)
 }
 
 // arrived reports whether all of it is in the input.
 func (b *body) arrived() bool {
-	return b.dec.Done() || b.x.req.ContentLength >= 0 && b.x.req.ContentLength <= int64(len(b.x.in))
+	return b == nil || b.dec.Done() || b.x.req.ContentLength >= 0 && b.x.req.ContentLength <= int64(len(b.x.in))
 }
 
 // Read implements io.Reader. It returns an *http.MaxBytesError when the body is
@@ -163,9 +164,16 @@ func (b *body) Close() error {
 	return nil
 }
 
+// answered says that the response has begun, which makes a 100 (Continue) too
+// late. It reports whether the client waited for one.
+func (b *body) answered() bool { return b != nil && b.expects.take() }
+
 // spoils reports whether what the handler left unread is too much to be read, so
 // that the connection has to end with this response.
 func (b *body) spoils() bool {
+	if b == nil {
+		return false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.x
@@ -181,6 +189,9 @@ func (b *body) spoils() bool {
 // discard reads what the handler left unread, for the sake of the next request,
 // unless that is too much or was never sent.
 func (b *body) discard() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.x
@@ -208,6 +219,9 @@ func (b *body) discard() {
 
 // finish ends the body, once the request was answered.
 func (b *body) finish() {
+	if b == nil {
+		return
+	}
 	b.discard()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -217,8 +231,34 @@ func (b *body) finish() {
 	b.x, b.closed = nil, true
 }
 
+// takeInput ends the body and returns the input, which is somebody else's from now
+// on.
+func (b *body) takeInput(x *exchange) []byte {
+	if b != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.x, b.closed = nil, true
+	}
+	in := x.in
+	x.in = nil
+	return in
+}
+
+// setDeadline has the body be read by then.
+func (b *body) setDeadline(t time.Time) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.until = t
+}
+
 // abandon ends the body without a look at what is left.
 func (b *body) abandon() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	b.x, b.closed = nil, true
 	b.mu.Unlock()

@@ -29,7 +29,7 @@ type conn struct {
 	s      *serving
 	seen   uint32        // bytes of an unfinished head that were looked at
 	unsent uint32        // the backlog when its deadline was set
-	habit  atomic.Uint32 // cell and folder of the path whose handler runs on the loop
+	habit  atomic.Uint32 // the place of the path whose handler runs on the loop
 	phase  uint8
 }
 
@@ -39,15 +39,17 @@ type exchange struct {
 	h         *conn
 	s         *serving
 	req       http1.Request
-	head      []byte // the head being answered; borrowed from the input
-	own       []byte // a copy of it, when the input moves
-	in        []byte // input behind what was used
-	out       []byte // answers on their way out
-	buf       []byte // content of the answer, until its length is known
-	line      []byte // fields that the handler has set
+	head      []byte   // the head being answered; borrowed from the input
+	own       []byte   // a copy of it, when the input moves
+	in        []byte   // input behind what was used
+	out       []byte   // answers on their way out
+	buf       []byte   // content of the answer, until its length is known
+	line      []byte   // fields that the handler has set
+	trailers  []string // declared by its Trailer field
 	ctx       Ctx
-	body      *body // of the request in progress: bodyStore, or one that outlives it
+	body      *body // of the request in progress: bodyStore, or one that outlives it; nil: none
 	bodyStore body
+	date      *dateLine // right for all that this call of Data answers on its loop
 	// end closes the connection after the answers; hijacked says that it belongs
 	// to the handler; broken, that nothing more can be sent.
 	end, hijacked, broken, polite bool
@@ -77,7 +79,7 @@ func (x *exchange) free() {
 	if cap(x.out) > keepBuffer || cap(x.own) > keepBuffer || cap(x.buf) > keepBuffer || cap(x.line) > keepBuffer {
 		return
 	}
-	x.c, x.h, x.s, x.head, x.in = nil, nil, nil, nil, nil
+	x.c, x.h, x.s, x.head, x.in, x.body, x.date = nil, nil, nil, nil, nil, nil, nil
 	x.out, x.buf, x.line = x.out[:0], x.buf[:0], x.line[:0]
 	x.end, x.hijacked, x.broken, x.polite = false, false, false, false
 	x.until, x.err = time.Time{}, nil
@@ -147,8 +149,11 @@ func (x *exchange) serve() (elsewhere bool) {
 // request answers the request whose head was parsed.
 func (x *exchange) request() (elsewhere bool) {
 	x.end, x.mark, x.until = x.req.Close, len(x.out), time.Time{}
-	x.body = &x.bodyStore
-	x.body.begin(x)
+	x.body = nil
+	if x.req.HasBody() {
+		x.body = &x.bodyStore
+		x.body.begin(x)
+	}
 	if x.s.maxBody > 0 && x.req.ContentLength > x.s.maxBody {
 		x.answerError(http.StatusRequestEntityTooLarge, "the request body is larger than this server accepts")
 		return false
@@ -163,12 +168,14 @@ func (x *exchange) request() (elsewhere bool) {
 		x.handle()
 		return false
 	}
-	cell := cell(x.req.Path)
-	if x.s.habits.blocks(x.req.Path, cell) {
-		x.goElsewhere(cell)
+	at := placeOf(x.req.Path)
+	if x.s.habits.blocks(at) {
+		x.goElsewhere(at)
 		return true
 	}
-	x.h.habit.Store(cell<<16 | folder(x.req.Path))
+	if x.h.habit.Load() != uint32(at) { // a store costs more than a look
+		x.h.habit.Store(uint32(at))
+	}
 	if !x.body.arrived() {
 		x.send() // the handler will wait for it
 	}
@@ -177,14 +184,14 @@ func (x *exchange) request() (elsewhere bool) {
 }
 
 // goElsewhere answers the request on a goroutine.
-func (x *exchange) goElsewhere(cell uint32) {
+func (x *exchange) goElsewhere(at place) {
 	x.send()
 	x.keepHead()
 	x.c.Go(func() {
 		x.in = x.c.Input()
 		start := time.Now()
 		x.handle()
-		x.s.habits.ran(cell, time.Since(start))
+		x.s.habits.ran(at, time.Since(start))
 		if x.hijacked {
 			x.free()
 			return
@@ -363,6 +370,5 @@ func (h *conn) Closed(*engine.Conn, error) { h.s.open.Add(-1) }
 
 // Overstayed notes that the handler in progress blocks.
 func (h *conn) Overstayed(*engine.Conn) {
-	v := h.habit.Load()
-	h.s.habits.overstayed(v>>16, v&0xffff)
+	h.s.habits.overstayed(place(h.habit.Load()))
 }

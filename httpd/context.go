@@ -16,7 +16,13 @@ type requestContext struct {
 	s *serving
 
 	mu    sync.Mutex
-	c     *engine.Conn // nil once the handler has returned; guarded by mu
+	c     *engine.Conn  // nil once the handler has returned; guarded by mu
+	asked *askedContext // nil until somebody asks; guarded by mu
+}
+
+// askedContext is what few contexts need, so that the others do not pay for it.
+// The context's mu guards it.
+type askedContext struct {
 	done  chan struct{}
 	err   error
 	local net.Addr
@@ -37,16 +43,27 @@ func (k *requestContext) Done() <-chan struct{} {
 	return k.doneLocked()
 }
 
+func (k *requestContext) askLocked() *askedContext {
+	if k.asked == nil {
+		k.asked = new(askedContext)
+		if k.c == nil {
+			k.asked.err = context.Canceled
+		}
+	}
+	return k.asked
+}
+
 func (k *requestContext) doneLocked() <-chan struct{} {
-	if k.done == nil {
-		k.done = make(chan struct{})
-		if k.err != nil {
-			close(k.done)
+	a := k.askLocked()
+	if a.done == nil {
+		a.done = make(chan struct{})
+		if a.err != nil {
+			close(a.done)
 		} else {
 			k.watchLocked()
 		}
 	}
-	return k.done
+	return a.done
 }
 
 // watchLocked asks to be told when the client goes away.
@@ -61,10 +78,8 @@ func (k *requestContext) watchLocked() {
 func (k *requestContext) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.err == nil {
-		k.doneLocked() // who polls wants to know as well
-	}
-	return k.err
+	k.doneLocked() // who polls wants to know as well
+	return k.asked.err
 }
 
 // Value implements context.Context with the keys of net/http, and those of the
@@ -82,14 +97,15 @@ func (k *requestContext) Value(key any) any {
 func (k *requestContext) localAddr() net.Addr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.local == nil && k.c != nil {
-		if a := k.c.LocalAddr(); a.IsValid() {
-			k.local = net.TCPAddrFromAddrPort(a)
+	a := k.askLocked()
+	if a.local == nil && k.c != nil {
+		if addr := k.c.LocalAddr(); addr.IsValid() {
+			a.local = net.TCPAddrFromAddrPort(addr)
 		} else {
-			k.local = &net.UnixAddr{Net: "unix"}
+			a.local = &net.UnixAddr{Net: "unix"}
 		}
 	}
-	return k.local
+	return a.local
 }
 
 // AfterFunc has package context run f in a goroutine when k ends, without one
@@ -97,25 +113,22 @@ func (k *requestContext) localAddr() net.Addr {
 func (k *requestContext) AfterFunc(f func()) (stop func() bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.err != nil {
-		go f()
-		return func() bool { return false }
-	}
 	k.doneLocked()
-	if k.err != nil {
+	asked := k.asked
+	if asked.err != nil {
 		go f()
 		return func() bool { return false }
 	}
 	a := &afterFunc{f}
-	if k.after == nil {
-		k.after = make(map[*afterFunc]struct{})
+	if asked.after == nil {
+		asked.after = make(map[*afterFunc]struct{})
 	}
-	k.after[a] = struct{}{}
+	asked.after[a] = struct{}{}
 	return func() bool {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		_, ok := k.after[a]
-		delete(k.after, a)
+		_, ok := asked.after[a]
+		delete(asked.after, a)
 		return ok
 	}
 }
@@ -124,24 +137,29 @@ func (k *requestContext) AfterFunc(f func()) (stop func() bool) {
 func (k *requestContext) cancel() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.err != nil {
-		return
+	k.cancelLocked()
+}
+
+func (k *requestContext) cancelLocked() {
+	a := k.asked
+	if a == nil || a.err != nil {
+		return // who asks later is told by c
 	}
-	k.err = context.Canceled
-	if k.done != nil {
-		close(k.done)
+	a.err = context.Canceled
+	if a.done != nil {
+		close(a.done)
 	}
-	for a := range k.after {
-		go a.f()
+	for f := range a.after {
+		go f.f()
 	}
-	k.after = nil
+	a.after = nil
 }
 
 // finish ends the context because the handler has returned.
 func (k *requestContext) finish() {
 	k.unwatch()
-	k.cancel()
 	k.mu.Lock()
+	k.cancelLocked()
 	k.c = nil
 	k.mu.Unlock()
 }
@@ -149,7 +167,7 @@ func (k *requestContext) finish() {
 // unwatch stops watching the client, whose connection the handler takes over.
 func (k *requestContext) unwatch() {
 	k.mu.Lock()
-	c, watched := k.c, k.done != nil
+	c, watched := k.c, k.asked != nil && k.asked.done != nil
 	k.mu.Unlock()
 	if watched && c != nil {
 		c.Watch(nil)

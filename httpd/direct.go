@@ -161,6 +161,9 @@ func (c *Ctx) Body() io.Reader {
 	if c.x == nil {
 		return c.r.Body
 	}
+	if c.x.body == nil {
+		return http.NoBody
+	}
 	return c.x.body
 }
 
@@ -266,7 +269,8 @@ func (c *Ctx) Static(s *Static) {
 		return
 	}
 	c.answered = true
-	x.out = x.s.appendDate(append(x.out, s.head...), x.c.Now())
+	x.out = append(x.out, s.head...)
+	x.appendDate()
 	x.out = append(x.out, "\r\n"...)
 	if string(x.req.Method) != "HEAD" {
 		x.out = append(x.out, s.body...)
@@ -294,7 +298,7 @@ func bodyAllowed(status int) bool {
 func appendHead(dst []byte, minor uint8, status int, contentType string, length int) []byte {
 	dst = http1.AppendStatusLine(dst, minor, status, "")
 	if contentType != "" {
-		dst = http1.AppendField(dst, "Content-Type", contentType)
+		dst = http1.AppendContentType(dst, contentType)
 	}
 	if bodyAllowed(status) {
 		dst = http1.AppendLength(dst, int64(length))
@@ -315,7 +319,7 @@ func (x *exchange) mustEnd() bool {
 func (x *exchange) begin(status int, contentType string, lines []byte, length int) *exchange {
 	x.out = appendHead(x.out, x.req.Minor, status, contentType, length)
 	x.out = append(x.out, lines...)
-	x.out = x.s.appendDate(x.out, x.c.Now())
+	x.appendDate()
 	if x.mustEnd() {
 		x.out = append(x.out, "Connection: close\r\n"...)
 	} else if x.req.Minor == 0 {

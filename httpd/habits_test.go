@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -8,42 +9,57 @@ import (
 func TestHabits(t *testing.T) {
 	t.Parallel()
 	var h habits
-	path := []byte("/reports/slow")
-	k, f := cell(path), folder(path)
-	if h.blocks(path, k) {
+	at := placeOf([]byte("/reports/slow"))
+	if h.blocks(at) {
 		t.Fatal("an unknown path is taken to block")
 	}
-	h.overstayed(k, f)
-	if !h.blocks(path, k) {
+	h.overstayed(at)
+	if !h.blocks(at) {
 		t.Fatal("a path that overstayed runs on the loop")
 	}
 	for range proof {
-		h.ran(k, time.Microsecond)
+		h.ran(at, time.Microsecond)
 	}
-	h.ran(k, 2*quickRun)
-	if !h.blocks(path, k) {
+	h.ran(at, 2*quickRun)
+	if !h.blocks(at) {
 		t.Fatal("a path that was slow again runs on the loop")
 	}
 	// Many are on their way when trust comes back: they must not take it away.
 	for range 10 * proof {
-		h.ran(k, time.Microsecond)
+		h.ran(at, time.Microsecond)
 	}
-	if h.blocks(path, k) {
+	if h.blocks(at) {
 		t.Fatal("a path that has proved quick does not run on the loop")
+	}
+}
+
+// unknown is the place of a path in /user/ whose cell nobody has used.
+func unknown(h *habits) place {
+	for i := 0; ; i++ {
+		if at := placeOf(fmt.Appendf(nil, "/user/new%d", i)); h.path(at).Load() == unknownHabit {
+			return at
+		}
 	}
 }
 
 func TestHabitsOfAFolder(t *testing.T) {
 	t.Parallel()
 	var h habits
-	for _, p := range []string{"/user/1", "/user/2", "/user/3"} {
-		h.overstayed(cell([]byte(p)), folder([]byte(p)))
+	for range suspicious {
+		if h.blocks(unknown(&h)) {
+			t.Fatal("fewer than the suspicious number make a folder suspect")
+		}
+		h.overstayed(unknown(&h))
 	}
-	fresh := []byte("/user/4")
-	if h.paths[cell(fresh)].Load() != unknownHabit {
-		return // the seed of this run puts /user/4 into the cell of another
+	if !h.blocks(unknown(&h)) {
+		t.Fatal("an unknown path of a folder of blocking ones runs on the loop")
 	}
-	if !h.blocks(fresh, cell(fresh)) {
-		t.Error("an unknown path of a folder of blocking ones runs on the loop")
+	h.ran(unknown(&h), time.Microsecond)
+	if h.blocks(unknown(&h)) {
+		t.Error("a folder is suspect for ever, though its paths are quick")
+	}
+	h.overstayed(unknown(&h))
+	if !h.blocks(unknown(&h)) {
+		t.Error("a folder that blocks again is not suspect")
 	}
 }

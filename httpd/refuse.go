@@ -46,12 +46,22 @@ type dateLine struct {
 	line []byte
 }
 
-// appendDate appends the Date field (RFC 9110 6.6.1).
-func (s *serving) appendDate(dst []byte, now time.Time) []byte {
+// appendDate appends the Date field (RFC 9110 6.6.1). On the loop the time is when
+// it woke, for all that it answers then.
+func (x *exchange) appendDate() {
+	d := x.date
+	if d == nil || !x.c.OnLoop() {
+		d = x.s.dateAt(x.c.Now())
+		x.date = d
+	}
+	x.out = append(x.out, d.line...)
+}
+
+func (s *serving) dateAt(now time.Time) *dateLine {
 	d := s.date.Load()
 	if sec := now.Unix(); d == nil || d.unix != sec {
 		d = &dateLine{unix: sec, line: []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")}
 		s.date.Store(d)
 	}
-	return append(dst, d.line...)
+	return d
 }

@@ -9,14 +9,16 @@ import (
 	"github.com/burrownet/burrow/internal/http1"
 )
 
-// call is one request for an ordinary http.Handler. A handler may keep its parts,
-// so a call is made anew each time.
+// call is one request for an ordinary http.Handler, in one piece of memory. A
+// handler may keep its parts, so a call is made anew each time.
 type call struct {
+	req http.Request
 	url url.URL
 	ctx requestContext
 	w   response
 }
 
+// The only way in for a context costs a copy, of nothing.
 var noRequest http.Request
 
 // serveHTTP runs an ordinary handler.
@@ -24,7 +26,8 @@ func (x *exchange) serveHTTP(h http.Handler) {
 	k := new(call)
 	x.ctx.call = k
 	k.ctx.begin(x)
-	r := noRequest.WithContext(&k.ctx) // the only way in for a context costs one copy
+	k.req = *noRequest.WithContext(&k.ctx)
+	r := &k.req
 	if err := x.fill(r, k); err != nil {
 		x.ctx.call = nil
 		x.answerError(http.StatusBadRequest, "the request target is not a valid URI")
@@ -82,7 +85,7 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 	if x.s.std.TLSConfig != nil {
 		r.TLS = x.c.TLS() // made anew: kept, it would be a part of what an idle connection costs
 	}
-	if x.body.dec.Done() {
+	if x.body == nil {
 		r.Body = http.NoBody
 		return nil
 	}

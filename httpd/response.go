@@ -41,7 +41,6 @@ type response struct {
 	chunked   bool
 	head      bool // a HEAD request: content is counted and dropped
 	duplex    bool
-	trailers  []string // declared by the Trailer field
 	has       hasField
 	err       error
 	log       *slog.Logger
@@ -52,6 +51,7 @@ type hasField struct{ contentType, date, encoding, connection, chunked bool }
 
 func (w *response) begin(x *exchange, r *http.Request) {
 	w.x, w.req, w.length, w.head, w.log = x, r, -1, r.Method == "HEAD", x.s.log
+	x.trailers = nil
 }
 
 // Header implements http.ResponseWriter.
@@ -92,7 +92,7 @@ func (w *response) inform(status int) {
 		return // RFC 9110 15.2: never to an HTTP/1.0 client
 	}
 	if status == http.StatusContinue {
-		if !x.body.expects.take() {
+		if !x.body.answered() {
 			return // it was sent, or nobody waits for it
 		}
 	}
@@ -148,7 +148,7 @@ func (w *response) serialise() {
 	if w.has.chunked {
 		w.length = -1 // RFC 9112 6.2: never both
 	}
-	if len(w.trailers) > 0 {
+	if len(w.x.trailers) > 0 {
 		w.dropTrailers()
 	}
 }
@@ -157,7 +157,7 @@ func (w *response) serialise() {
 // section: they were declared after they had been written.
 func (w *response) dropTrailers() {
 	early := false
-	for _, name := range w.trailers {
+	for _, name := range w.x.trailers {
 		if _, ok := w.header[name]; ok {
 			early = true
 		}
@@ -167,11 +167,11 @@ func (w *response) dropTrailers() {
 	}
 	all := w.header
 	w.header = all.Clone()
-	for _, name := range w.trailers {
+	for _, name := range w.x.trailers {
 		delete(w.header, name)
 	}
-	declared := w.trailers
-	w.trailers = nil
+	declared := w.x.trailers
+	w.x.trailers = nil
 	w.x.line = w.x.line[:0]
 	trailer := w.header["Trailer"]
 	delete(w.header, "Trailer")
@@ -179,7 +179,7 @@ func (w *response) dropTrailers() {
 	for _, v := range trailer {
 		w.x.line = http1.AppendField(w.x.line, "Trailer", v)
 	}
-	w.header, w.trailers = all, declared
+	w.header, w.x.trailers = all, declared
 }
 
 func (w *response) declareTrailers(values []string) {
@@ -187,7 +187,7 @@ func (w *response) declareTrailers(values []string) {
 		for name := range strings.SplitSeq(v, ",") {
 			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
 			if httpguts.ValidTrailerHeader(name) {
-				w.trailers = append(w.trailers, name)
+				w.x.trailers = append(w.x.trailers, name)
 			}
 		}
 	}
@@ -231,10 +231,10 @@ func (w *response) commit(last bool) {
 	x.out = append(x.out, x.line...)
 	w.frame(last, content)
 	if !w.has.contentType && !w.has.encoding && len(content) > 0 && bodyAllowed(w.status) {
-		x.out = http1.AppendField(x.out, "Content-Type", http.DetectContentType(content))
+		x.out = http1.AppendContentType(x.out, contentType(content))
 	}
 	if !w.has.date {
-		x.out = x.s.appendDate(x.out, x.c.Now())
+		x.appendDate()
 	}
 	w.connectionField()
 	x.out = append(x.out, "\r\n"...)
@@ -243,7 +243,7 @@ func (w *response) commit(last bool) {
 // frame decides how the client knows where the content ends (RFC 9112 6).
 func (w *response) frame(last bool, content []byte) {
 	x := w.x
-	trailers := len(w.trailers) > 0 || last && w.prefixedTrailers()
+	trailers := len(w.x.trailers) > 0 || last && w.prefixedTrailers()
 	switch {
 	case !bodyAllowed(w.status):
 		w.length = -1
@@ -317,9 +317,6 @@ func write[T []byte | string](w *response, p T) (int, error) {
 	return n, err
 }
 
-// sniffLen is what http.DetectContentType looks at, in bytes.
-const sniffLen = 512
-
 // pieceSize is how much content goes to the engine at once, in bytes.
 const pieceSize = 32 << 10
 
@@ -362,7 +359,7 @@ func (w *response) flush(last bool) error {
 	}
 	if !last && !w.duplex {
 		// From now on the client may take the answer for complete.
-		x.body.expects.take()
+		x.body.answered()
 	}
 	switch {
 	case len(x.buf) == 0 || w.head:
@@ -457,7 +454,7 @@ func (w *response) appendTrailers() {
 	for name, values := range w.header {
 		if t, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
 			add(t, values)
-		} else if slices.Contains(w.trailers, name) {
+		} else if slices.Contains(w.x.trailers, name) {
 			add(name, values)
 		}
 	}
@@ -543,10 +540,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	x.send()
 	// The unread input, body included, is the handler's from now on.
-	x.body.mu.Lock()
-	in := x.in
-	x.in, x.body.x, x.body.closed = nil, nil, true
-	x.body.mu.Unlock()
+	in := x.body.takeInput(x)
 	if w.req.Body != http.NoBody {
 		w.req.Body = http.NoBody
 	}
@@ -591,10 +585,7 @@ func (w *response) SetReadDeadline(t time.Time) error {
 	if w.x == nil {
 		return errDone
 	}
-	b := w.x.body
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.until = t
+	w.x.body.setDeadline(t)
 	return nil
 }
 

@@ -13,6 +13,9 @@ func AppendStatusLine(dst []byte, minor uint8, status int, reason string) []byte
 	if status < 100 || status > 999 {
 		status, reason = 500, ""
 	}
+	if status == 200 && reason == "" && minor != 0 {
+		return append(dst, "HTTP/1.1 200 OK\r\n"...)
+	}
 	if reason == "" {
 		reason = StatusText(status)
 	}
@@ -76,6 +79,11 @@ func appendValueLine(dst []byte, value string) []byte {
 		dst[i] = ' '
 	}
 	return append(dst, '\r', '\n')
+}
+
+// AppendContentType appends a Content-Type field.
+func AppendContentType(dst []byte, value string) []byte {
+	return appendValueLine(append(dst, "Content-Type: "...), value)
 }
 
 // AppendLength appends a Content-Length field.

@@ -232,6 +232,9 @@ func (r *Request) effectiveHost(n int, host []byte) *Error {
 	return nil
 }
 
+// HasBody reports whether a body follows the head (RFC 9112 6.3).
+func (r *Request) HasBody() bool { return r.Chunked || r.ContentLength > 0 }
+
 // Body is the reader of the body that follows the head (RFC 9112 6.3): chunked, of
 // Content-Length bytes, or none.
 func (r *Request) Body() Body {

@@ -99,6 +99,14 @@ func scanValue(b []byte, i int) int {
 			}
 			i += 16
 		}
+		if i+8 <= len(b) {
+			m := control(binary.LittleEndian.Uint64(b[i:]))
+			if m == 0 {
+				i += 8
+			} else {
+				i += first(m)
+			}
+		}
 		for i < len(b) && class[b[i]]&classText != 0 {
 			i++
 		}
