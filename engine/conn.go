@@ -117,6 +117,14 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// network is the network's name in errors: a unix socket has no address.
+func (c *Conn) network() string {
+	if c.v4 || c.addr != [16]byte{} {
+		return "tcp"
+	}
+	return "unix"
+}
+
 // SetRemoteAddr replaces the address that RemoteAddr reports: for a preface that
 // names the real client. Called from within a call, before others know c.
 func (c *Conn) SetRemoteAddr(a netip.AddrPort) { c.setPeer(a) }

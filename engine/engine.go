@@ -51,10 +51,12 @@ type Engine struct {
 	// Driver says what feeds the connections; the zero value is DriverAuto.
 	Driver Driver
 	// Loops is the number of event loops. 0 means one per processor
-	// (GOMAXPROCS).
+	// (GOMAXPROCS), and so does a negative number: there is no engine without.
 	Loops int
 	// Patience is how long a call may hold its loop before the loop goes on in
-	// another goroutine. 0 means 1 ms.
+	// another goroutine. 0 means 1 ms; negative never: then a call that computes
+	// for long delays all others of its loop, and only one that waits in More or
+	// Flush lets go of it.
 	Patience time.Duration
 	// MaxBacklog bounds what a connection may have unsent, in bytes, before
 	// Write fails with ErrBacklog. 0 means 4 MiB, negative is without limit.
@@ -223,7 +225,8 @@ type ServeOptions struct {
 	// TLS, when not nil, has every connection begin with a TLS handshake; the
 	// protocol then reads and writes plain text. It must not be changed after.
 	TLS *tls.Config
-	// HandshakeTimeout bounds the preface and the TLS handshake. 0 means 10 s.
+	// HandshakeTimeout bounds the preface and the TLS handshake. 0 means 10 s;
+	// so does a negative value: strangers are never waited for without limit.
 	HandshakeTimeout time.Duration
 	// NotTLS is sent to a peer that begins with something else than TLS.
 	NotTLS []byte

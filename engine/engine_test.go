@@ -224,6 +224,57 @@ func TestHalfClose(t *testing.T) {
 	})
 }
 
+// lump sends what is written while it holds in one piece.
+type lump struct {
+	net.Conn
+	held []byte
+	hold bool
+}
+
+func (l *lump) Write(b []byte) (int, error) {
+	if l.hold {
+		l.held = append(l.held, b...)
+		return len(b), nil
+	}
+	return l.Conn.Write(b)
+}
+
+// TestEndBehindText has the end of a TLS stream arrive together with text of which
+// the protocol uses a part: it is offered the rest again, with the end.
+func TestEndBehindText(t *testing.T) {
+	cert := selfSigned(t)
+	on(t, func(t *testing.T, e *Engine) {
+		rest := make(chan string, 1)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			if c.EOF() {
+				rest <- string(b)
+				return len(b), io.EOF
+			}
+			return min(len(b), 4-len(b)%4), nil
+		}}), &ServeOptions{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+		under := &lump{Conn: dial()}
+		client := tls.Client(under, &tls.Config{InsecureSkipVerify: true})
+		if err := client.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		under.hold = true
+		client.Write([]byte("1234rest"))
+		client.CloseWrite()
+		under.Conn.SetWriteDeadline(time.Time{}) // CloseWrite has let it pass
+		if _, err := under.Conn.Write(under.held); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-rest:
+			if got != "rest" {
+				t.Errorf("at the end the protocol is offered %q, want what it had not used", got)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("the protocol does not hear of the end")
+		}
+	})
+}
+
 func TestAbortiveCloseIsAnError(t *testing.T) {
 	on(t, func(t *testing.T, e *Engine) {
 		closed := make(chan error, 1)
@@ -591,6 +642,68 @@ func TestHandover(t *testing.T) {
 			t.Fatalf("the blocked call answered %q, %v", b, err)
 		}
 		roundTrip(t, nc, []byte("and goes on"))
+	}
+}
+
+// TestEndlessPatience blocks the only loop: nobody takes it away.
+func TestEndlessPatience(t *testing.T) {
+	t.Parallel()
+	e := &Engine{Driver: platformDriver, Loops: 1, Patience: -1}
+	release := make(chan bool)
+	dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+		if len(b) > 0 && b[0] == 'B' {
+			<-release
+		}
+		return echo(c, b)
+	}}), nil)
+	stuck, other := dial(), dial()
+	roundTrip(t, other, []byte("quick"))
+	stuck.Write([]byte("B"))
+	other.Write([]byte("x"))
+	other.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := other.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("beside a blocked call: %d bytes, %v; want none", n, err)
+	}
+	close(release)
+	other.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(other, make([]byte, 1)); err != nil || e.Handovers() != 0 {
+		t.Errorf("afterwards: %v, %d handovers, want none", err, e.Handovers())
+	}
+}
+
+// TestErrorsNameTheNetwork has writes fail on each kind of socket.
+func TestErrorsNameTheNetwork(t *testing.T) {
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
+		ln, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error, 1)
+		e := &Engine{Driver: platformDriver}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- e.Serve(ctx, ln, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+				sysShutdown(int(c.fd), true)
+				_, err := c.Write([]byte("x"))
+				got <- err
+				return 0, err
+			}}), nil)
+		}()
+		nc, err := net.Dial(network, ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Write([]byte("x"))
+		op, ok := errors.AsType[*net.OpError](<-got)
+		if !ok || op.Net != network || op.Op != "write" {
+			t.Errorf("a write to a dead %s socket: %+v", network, op)
+		}
+		nc.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -263,11 +263,20 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 		return 0, g.idle(at)
 	}
 	c.mu.Unlock()
-	n, err := c.ext.nc.Read(g.buf)
+	n, err := g.readNow(c, g.buf)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.mu.Lock()
 		g.armed = longAgo
 		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// readNow reads; an error comes alone, after the input before it.
+func (g *goroutineDriver) readNow(c *Conn, b []byte) (int, error) {
+	n, err := c.ext.nc.Read(b)
+	if n > 0 && err != nil {
+		g.watch.err, err = err, nil
 	}
 	return n, err
 }
@@ -327,7 +336,7 @@ func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, e
 	g.armed = at
 	c.ext.nc.SetReadDeadline(at)
 	c.mu.Unlock()
-	n, err := c.ext.nc.Read(b)
+	n, err := g.readNow(c, b)
 	g.watch.Lock()
 	g.watch.reading = false
 	g.watch.Unlock()
@@ -450,11 +459,7 @@ func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
 			return nil
 		}
 		c.out = nil
-		var at time.Time
-		if timeout > 0 {
-			at = time.Now().Add(timeout)
-		}
-		c.ext.nc.SetWriteDeadline(at)
+		c.ext.nc.SetWriteDeadline(writeDeadline(timeout))
 		c.mu.Unlock()
 		n, err := c.ext.nc.Write(q.b[q.off:])
 		q.off += n
@@ -467,6 +472,14 @@ func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
 			return err
 		}
 	}
+}
+
+// writeDeadline is when a write that may take timeout has to be over; 0 is never.
+func writeDeadline(timeout time.Duration) time.Time {
+	if timeout <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(timeout)
 }
 
 // putBack puts what was not sent before what was queued meanwhile.

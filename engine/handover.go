@@ -77,6 +77,9 @@ const idleTicks = 16
 
 // wake starts the monitor if it has ended.
 func (m *monitor) wake(e *Engine) {
+	if e.Patience < 0 {
+		return
+	}
 	if m.awake.Load() || m.awake.Swap(true) {
 		return
 	}

@@ -118,7 +118,7 @@ func (c *Conn) tryRead(b []byte) (int, error) {
 	}
 	n, err := c.loop.poll.receive(c, b)
 	if err != nil && err != errAgain && err != io.EOF {
-		err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
+		err = &net.OpError{Op: "read", Net: c.network(), Err: os.NewSyscallError("read", err)}
 	}
 	return n, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"math"
 	"net"
 	"os"
@@ -242,7 +241,8 @@ func (s *tlsLayer) yield() {
 	}
 }
 
-// read takes plain text: errAgain when there is none yet.
+// read takes plain text: errAgain when there is none yet. An error, the end of the
+// stream included, comes alone: text before it comes first.
 func (s *tlsLayer) read(b []byte) (n int, err error) {
 	s.feed.dry = false
 	raw := lend(s.conn)
@@ -262,8 +262,8 @@ func (s *tlsLayer) read(b []byte) (n int, err error) {
 	switch {
 	case dry && n == 0:
 		return 0, errAgain
-	case n > 0 && err != io.EOF:
-		return n, nil // an error comes again
+	case n > 0:
+		return n, nil // the error comes again
 	}
 	return n, err
 }

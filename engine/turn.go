@@ -179,9 +179,6 @@ func (c *Conn) drainTLS(w *worker) {
 		if w.buf == nil {
 			c.in.b, data = c.in.b[:len(c.in.b)+n], nil
 		}
-		if n > 0 && err != io.EOF {
-			err = nil
-		}
 		if !c.offer(w, data, err) {
 			return
 		}

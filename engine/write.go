@@ -112,7 +112,7 @@ func (c *Conn) send(head, body []byte, budget int) error {
 	}
 	n, err := sysWrite2(int(c.fd), head, body)
 	if err != nil && err != errAgain {
-		return &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", err)}
+		return &net.OpError{Op: "write", Net: c.network(), Err: os.NewSyscallError("write", err)}
 	}
 	if n == len(head)+len(body) {
 		return nil
@@ -271,70 +271,4 @@ func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 	}
 	c.flags &^= flag
 	return os.ErrDeadlineExceeded
-}
-
-// SendFile sends n bytes of f from offset off, behind what is queued, and
-// returns how many have left the process. The kernel copies them where it can.
-// timeout bounds the time without progress, 0 is without limit. Called from
-// within a call of the protocol: it gives up the loop if it has to wait.
-func (c *Conn) SendFile(f *os.File, off, n int64, timeout time.Duration) (sent int64, err error) {
-	if err := c.Flush(timeout); err != nil {
-		return 0, err
-	}
-	if x := c.peek(); c.fd < 0 || !haveSendfile || x != nil && x.tls != nil {
-		return c.copyFile(f, off, n, timeout)
-	}
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	for n > 0 {
-		var m int
-		var serr error
-		err := raw.Control(func(file uintptr) {
-			m, serr = sysSendfile(int(c.fd), int(file), &off, int(min(n, 4<<20)))
-		})
-		sent, n = sent+int64(m), n-int64(m)
-		switch {
-		case err != nil:
-			return sent, err
-		case serr == errAgain:
-			c.mu.Lock()
-			if c.flags&(flagClosed|flagClosing) != 0 {
-				c.mu.Unlock()
-				return sent, net.ErrClosed
-			}
-			if err := c.waitLocked(flagWantWrite, timeout); err != nil {
-				return sent, err
-			}
-		case serr != nil && sent == 0 && isNoSendfile(serr):
-			return c.copyFile(f, off, n, timeout)
-		case serr != nil:
-			return sent, os.NewSyscallError("sendfile", serr)
-		case m == 0:
-			return sent, nil // the file is shorter than n
-		}
-	}
-	return sent, nil
-}
-
-// copyFile is SendFile by way of our memory.
-func (c *Conn) copyFile(f *os.File, off, n int64, timeout time.Duration) (sent int64, err error) {
-	buf := make([]byte, min(n, 64<<10))
-	for n > 0 {
-		m, rerr := f.ReadAt(buf[:min(n, int64(len(buf)))], off)
-		if m > 0 {
-			if _, err := c.Write(buf[:m]); err != nil {
-				return sent, err
-			}
-			if err := c.Flush(timeout); err != nil {
-				return sent, err
-			}
-			sent, off, n = sent+int64(m), off+int64(m), n-int64(m)
-		}
-		if rerr != nil {
-			break // short: the caller sees it from sent
-		}
-	}
-	return sent, nil
 }

@@ -28,6 +28,7 @@ var differences = []difference{
 	{"refuse/expectation", "net-http", "explanation is missing", "net/http sends 417 without a text"},
 	{"refuse/body-too-large-declared", "net-http", "got status 200", "MaxBodyBytes is ours; http.MaxBytesHandler speaks when the handler reads"},
 	{"refuse/too-many-connections", "net-http", "got status 200", "MaxConns is ours"},
+	{"tls/too-many-connections", "net-http", "got status 200", "MaxConns is ours"},
 	{"response/early-hints-http10", "net-http", "got status 103", "RFC 9110 15.2: MUST NOT; net/http sends 1xx to HTTP/1.0 all the same"},
 	{"body/cut-short-trailer", "net-http", "unexpected EOF reading trailer", "net/http has an error of its own there"},
 	{"body/bad-trailer", "net-http", "without an error", "net/http takes a space in the name of a trailer field"},

@@ -41,6 +41,7 @@ var tlsBehaviours = []behaviour{
 	{"keep-alive-rules", (*trial).tlsRules},
 	{"cut-without-notify", (*trial).tlsTruncated},
 	{"drain", (*trial).tlsDrain},
+	{"too-many-connections", (*trial).tlsTooMany},
 }
 
 // authority makes the suite's certificates, once.
@@ -463,4 +464,24 @@ func (t *trial) tlsDrain() {
 	w.closed()
 	await(t, "Serve to return", s.ended)
 	equal(t, "Serve", s.err, nil)
+}
+
+// tlsTooMany has more connections than MaxConns: they are told so, where they can be.
+func (t *trial) tlsTooMany() {
+	s := t.serve(setup{TLS: serverTLS(), MaxConns: 1, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
+	a, _ := t.dialTLS(s, clientTLS())
+	a.alive()
+	b, _ := t.dialTLS(s, clientTLS())
+	b.get("/")
+	if x := b.answer(); x.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("got status %d, want 503", x.StatusCode)
+	}
+	b.closed()
+	cfg := clientTLS()
+	cfg.NextProtos = []string{"h2"}
+	c := tls.Client(t.dial(s).Conn, cfg)
+	if n, err := c.Read(make([]byte, 100)); err == nil {
+		t.Errorf("a connection too many that speaks HTTP/2 got %d bytes", n)
+	}
+	a.alive()
 }

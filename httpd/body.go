@@ -122,7 +122,7 @@ func (b *body) end(err error) error {
 	default:
 		x.end, x.polite = true, true
 		if e, ok := errors.AsType[*http1.Error](err); ok {
-			err = &bodyError{e}
+			err = &ProtocolError{Rule: e.Rule, Reason: e.Reason}
 		}
 	}
 	b.err = err
@@ -272,8 +272,20 @@ func (e *timeoutError) Timeout() bool   { return true }
 func (e *timeoutError) Temporary() bool { return true }
 func (e *timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
 
-// bodyError says that a request body broke a rule.
-type bodyError struct{ e *http1.Error }
+// ProtocolError says that the body of a request broke a rule, as its Read returns.
+// Requests whose head breaks one are answered before any handler sees them.
+type ProtocolError struct {
+	// Rule is the section that was broken: "RFC 9112 7.1". It is empty for a limit
+	// of the server.
+	Rule string
+	// Reason says what was wrong, in a few words.
+	Reason string
+}
 
-func (e *bodyError) Error() string { return "httpd: read the request body: " + e.e.Error() }
-func (e *bodyError) Unwrap() error { return e.e }
+func (e *ProtocolError) Error() string {
+	text := "httpd: read the request body: " + e.Reason
+	if e.Rule != "" {
+		text += " (" + e.Rule + ")"
+	}
+	return text
+}

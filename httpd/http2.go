@@ -43,10 +43,16 @@ func (s *serving) configureHTTP2() {
 // Handshaken gives a connection that has negotiated HTTP/2 to x/net/http2.
 func (h *conn) Handshaken(c *engine.Conn) {
 	s := h.s
-	if h.phase != phaseFull {
+	speaksH2 := s.h2 != nil && c.TLS().NegotiatedProtocol == "h2"
+	switch {
+	case h.phase == phaseFull && speaksH2:
+		c.Close()
+		return
+	case h.phase == phaseFull:
+		h.turnAway(c)
+		return
+	case !speaksH2:
 		c.SetDeadline(s.readHeader)
-	}
-	if s.h2 == nil || c.TLS().NegotiatedProtocol != "h2" {
 		return
 	}
 	nc, _, err := c.Detach(c.Input())

@@ -55,8 +55,9 @@ type Server struct {
 	// streamed, not held.
 	MaxBodyBytes int64
 	// MaxConns limits the open connections, by count; further ones are answered
-	// 503 and closed; over TLS they are closed only. 0 means no limit but that of
-	// descriptors.
+	// 503 and closed. Over TLS that costs a handshake: at most 64 at a time get the
+	// answer, the others, and those that speak HTTP/2, are closed only. 0 means no
+	// limit but that of descriptors.
 	MaxConns int
 	// DrainTimeout bounds how long requests in progress are waited for after the
 	// context of Serve has ended; then their connections are closed and their
@@ -174,12 +175,24 @@ func (s *serving) accept(c *engine.Conn) engine.Protocol {
 	c.SetDeadline(s.readHeader)
 	if n := s.open.Add(1); s.maxConns > 0 && n > s.maxConns {
 		h.phase = phaseFull
-		if s.std.TLSConfig == nil {
-			c.Write(tooManyConns)
+		switch {
+		case s.std.TLSConfig == nil:
+			h.turnAway(c)
+		case n > s.maxConns+maxTurnedAway:
+			c.Close()
 		}
-		c.Shutdown()
 	}
 	return h
+}
+
+// maxTurnedAway bounds the TLS handshakes for connections beyond MaxConns.
+const maxTurnedAway = 64
+
+// turnAway answers a connection beyond MaxConns.
+func (h *conn) turnAway(c *engine.Conn) {
+	c.SetDeadline(h.s.write)
+	c.Write(tooManyConns)
+	c.Shutdown()
 }
 
 // proxyPreface reads the PROXY protocol header of trusted peers.

@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -26,20 +27,22 @@ func TestStressCut(t *testing.T) {
 	total := stressSize(5000, 100_000)
 	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
 		for _, kind := range stressKinds {
-			t.Run(driver.String()+"/"+kind, func(t *testing.T) { stressCut(t, driver, kind, total/4) })
+			t.Run(driver.String()+"/"+kind, func(t *testing.T) { stressCut(t, driver, kind, nil, total/4) })
 		}
+		t.Run(driver.String()+"/tls", func(t *testing.T) { stressCut(t, driver, "handler", serverTLS(), total/5) })
 	}
 }
 
-func stressCut(t *testing.T, driver engine.Driver, kind string, total int) {
-	s := stressServe(t, driver, 0, &httpd.Server{Handler: stressKind(kind, cutAnswer)})
-	cutRound(t, s.addr, 200, 1) // pools and tables have their size after it
+func stressCut(t *testing.T, driver engine.Driver, kind string, secure *tls.Config, total int) {
+	s := stressServe(t, driver, 0, &httpd.Server{Handler: stressKind(kind, cutAnswer), TLS: secure})
+	dial := func() (cutLink, error) { return cutDial(s.addr, secure != nil) }
+	cutRound(t, dial, 200, 1) // pools and tables have their size after it
 	before := takeFootprint()
-	counts := cutRound(t, s.addr, total, 2)
+	counts := cutRound(t, dial, total, 2)
 	t.Log(counts)
 	before.checkBack(t, 8<<20)
 	quietly(t, s)
-	nc, err := stressDial(s.addr)
+	nc, err := dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +50,38 @@ func stressCut(t *testing.T, driver engine.Driver, kind string, total int) {
 	if got, err := stressAsk(nc, bufio.NewReader(nc), "/sum/7"); err != nil || got != "/sum/7 0 00000000" {
 		t.Errorf("afterwards: %q, %v", got, err)
 	}
+}
+
+// cutLink is a connection, with TLS or without, and the socket under it.
+type cutLink struct {
+	net.Conn
+	socket *net.TCPConn
+}
+
+func cutDial(addr string, secure bool) (cutLink, error) {
+	nc, err := stressDial(addr)
+	if err != nil {
+		return cutLink{}, err
+	}
+	nc.SetDeadline(time.Now().Add(9 * time.Second)) // whoever waits for the end of a head that never comes takes 10 s
+	socket := nc.(*net.TCPConn)
+	if !secure {
+		return cutLink{nc, socket}, nil
+	}
+	tc := tls.Client(nc, clientTLS())
+	if err := tc.Handshake(); err != nil {
+		nc.Close()
+		return cutLink{}, err
+	}
+	return cutLink{tc, socket}, nil
+}
+
+// CloseWrite ends our side, and tells so where TLS does.
+func (l cutLink) CloseWrite() {
+	if tc, ok := l.Conn.(*tls.Conn); ok {
+		tc.CloseWrite()
+	}
+	l.socket.CloseWrite()
 }
 
 // cutAnswer tells the path, and the length and checksum of the body.
@@ -121,7 +156,7 @@ func (c *cutCounts) String() string {
 }
 
 // cutRound sends total requests from 16 clients.
-func cutRound(t *testing.T, addr string, total int, seed uint64) *cutCounts {
+func cutRound(t *testing.T, dial func() (cutLink, error), total int, seed uint64) *cutCounts {
 	t.Helper()
 	var counts cutCounts
 	var mu sync.Mutex
@@ -131,7 +166,7 @@ func cutRound(t *testing.T, addr string, total int, seed uint64) *cutCounts {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, worker))
 			for counts.requests.Load() < int64(total) {
-				if err := cutConn(r, addr, &counts); err != nil {
+				if err := cutConn(r, dial, &counts); err != nil {
 					mu.Lock()
 					errs = append(errs, err)
 					mu.Unlock()
@@ -155,13 +190,12 @@ const (
 )
 
 // cutConn uses one connection: some whole requests, then an ending.
-func cutConn(r *rand.Rand, addr string, counts *cutCounts) error {
-	conn, err := stressDial(addr)
+func cutConn(r *rand.Rand, dial func() (cutLink, error), counts *cutCounts) error {
+	nc, err := dial()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	nc := conn.(*net.TCPConn)
+	defer nc.socket.Close()
 	counts.conns.Add(1)
 	var wire []byte
 	var want []string
@@ -204,7 +238,7 @@ func cutConn(r *rand.Rand, addr string, counts *cutCounts) error {
 	}
 	<-sent
 	if err == nil && r.IntN(2) == 0 {
-		nc.SetLinger(0)
+		nc.socket.SetLinger(0)
 	}
 	return err
 }
@@ -238,9 +272,14 @@ func cutSend(nc net.Conn, wire []byte) {
 }
 
 // cutBreak sends some of wire and leaves, with or without a look at the answers.
-func cutBreak(r *rand.Rand, nc *net.TCPConn, wire []byte, reset bool, counts *cutCounts) error {
+// Under TLS, garbage goes between the records now and then.
+func cutBreak(r *rand.Rand, nc cutLink, wire []byte, reset bool, counts *cutCounts) error {
 	if len(wire) > 0 {
 		cutSend(nc, wire[:r.IntN(len(wire))])
+	}
+	if nc.Conn != net.Conn(nc.socket) && r.IntN(4) == 0 {
+		counts.garbage.Add(1)
+		nc.socket.Write(cutGarbage(r))
 	}
 	if r.IntN(2) == 0 {
 		nc.SetReadDeadline(time.Now().Add(time.Duration(r.IntN(4000)) * time.Microsecond))
@@ -248,7 +287,7 @@ func cutBreak(r *rand.Rand, nc *net.TCPConn, wire []byte, reset bool, counts *cu
 	}
 	if reset {
 		counts.resets.Add(1)
-		nc.SetLinger(0)
+		nc.socket.SetLinger(0)
 	}
 	return nil
 }

@@ -39,8 +39,13 @@ type lorisReport struct {
 // TestStressLoris opens connections that send a byte of a request head per second. Each is answered 408 and closed when
 // the head is due, while a client that behaves notices nothing.
 func TestStressLoris(t *testing.T) {
-	total := stressSize(1000, 10_000)
-	s := stressServe(t, engine.DriverAuto, 0, &httpd.Server{
+	t.Run("engine", func(t *testing.T) { stressLoris(t, engine.DriverAuto, stressSize(1000, 10_000)) })
+	// Each connection costs goroutines here, of which the race detector knows 8,128.
+	t.Run("goroutine", func(t *testing.T) { stressLoris(t, engine.DriverGoroutine, stressSize(500, 3000)) })
+}
+
+func stressLoris(t *testing.T, driver engine.Driver, total int) {
+	s := stressServe(t, driver, 0, &httpd.Server{
 		Handler:           stressKind("handler", func(path string, _ io.Reader) (int, string) { return 200, path }),
 		ReadHeaderTimeout: lorisTimeout,
 	})
