@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+)
+
+func TestDetach(t *testing.T) {
+	cert := selfSigned(t)
+	for _, secure := range []bool{false, true} {
+		on(t, func(t *testing.T, e *Engine) {
+			got := make(chan net.Conn, 1)
+			opts := &ServeOptions{}
+			if secure {
+				opts.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+			}
+			dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+				nc, unread, err := c.Detach(b[2:])
+				if err != nil || string(unread) != "cd" {
+					t.Errorf("Detach: unread %q, %v", unread, err)
+				}
+				got <- nc
+				return 0, nil
+			}}), opts)
+			client := dial()
+			if secure {
+				client = tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+			}
+			client.Write([]byte("abcd"))
+			nc := <-got
+			defer nc.Close()
+			go io.Copy(nc, nc)
+			roundTrip(t, client, noise(100000))
+		})
+	}
+}
+
+func TestAttach(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		dial := serve(t, e, same(&proto{data: echo}), nil)
+		client := &Engine{Driver: e.Driver}
+		got := make(chan string, 1)
+		var all []byte
+		c, err := client.Attach(dial(), &proto{data: func(c *Conn, b []byte) (int, error) {
+			if all = append(all, b...); len(all) == 5 {
+				got <- string(all)
+			}
+			return len(b), nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte("hello"))
+		if s := <-got; s != "hello" {
+			t.Fatal(s)
+		}
+		c.Close()
+	})
+}

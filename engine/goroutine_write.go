@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// What the goroutine driver writes: at the end of a call, in the middle of one that
+// waits, or by a goroutine of its own for strangers.
+
+// cork has what the call writes from now on wait for its end; while the call
+// itself waits, others' writes leave at once.
+func (g *goroutineDriver) cork(c *Conn) {
+	c.mu.Lock()
+	c.flags |= flagCorked
+	c.mu.Unlock()
+}
+
+func (g *goroutineDriver) uncork(c *Conn) {
+	c.mu.Lock()
+	c.flags &^= flagCorked
+	c.mu.Unlock()
+}
+
+// push is flush from within a call, which goes on.
+func (g *goroutineDriver) push(c *Conn, timeout time.Duration) error {
+	defer g.cork(c)
+	return g.flush(c, timeout)
+}
+
+// writeLater sees to it that the backlog leaves. c.mu is held.
+func (g *goroutineDriver) writeLater(c *Conn) {
+	if c.flags&flagCorked != 0 || g.writer {
+		return
+	}
+	g.writer = true
+	c.svc.e.running.Add(1)
+	go func() {
+		defer c.svc.e.running.Done()
+		for {
+			// In pieces, so that a flush with a deadline gets its turn.
+			err := g.flush(c, time.Second)
+			late := errors.Is(err, os.ErrDeadlineExceeded)
+			c.mu.Lock()
+			if c.out == nil || err != nil && !late || c.flags&(flagClosed|flagClosing) != 0 {
+				g.writer = false
+				c.mu.Unlock()
+				if err != nil && !late {
+					c.Close() // nobody else would learn that the peer has gone
+				}
+				return
+			}
+			c.mu.Unlock()
+		}
+	}()
+}
+
+// flush writes the backlog to the net.Conn; see Conn.Flush.
+func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
+	g.uncork(c)
+	g.wmu.Lock()
+	defer g.wmu.Unlock()
+	for {
+		c.mu.Lock()
+		q := c.out
+		if q == nil || c.flags&(flagClosed|flagClosing) != 0 {
+			c.mu.Unlock()
+			return nil
+		}
+		c.out = nil
+		c.ext.nc.SetWriteDeadline(writeDeadline(timeout))
+		c.mu.Unlock()
+		n, err := c.ext.nc.Write(q.b[q.off:])
+		q.off += n
+		if q.len() == 0 {
+			q.release()
+		} else {
+			g.putBack(c, q)
+		}
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+}
+
+// writeDeadline is when a write that may take timeout has to be over; 0 is never.
+func writeDeadline(timeout time.Duration) time.Time {
+	if timeout <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(timeout)
+}
+
+// putBack puts what was not sent before what was queued meanwhile.
+func (g *goroutineDriver) putBack(c *Conn, q *backlog) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flags&flagClosed != 0 {
+		q.release()
+		return
+	}
+	if later := c.out; later != nil {
+		q.b = append(q.b, later.b[later.off:]...)
+		later.release()
+	}
+	c.out = q
+}
+
+// endTurn sends what the call has written, bounded by the connection's deadline.
+func (g *goroutineDriver) endTurn(c *Conn) {
+	for {
+		timeout := time.Duration(0)
+		if at := c.deadline.Load(); at != 0 {
+			timeout = max(time.Duration(at-clock()), 1)
+		}
+		err := g.flush(c, timeout)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !c.has(flagClosing) {
+			c.deadline.Store(0)
+			c.proto.Timeout(c)
+			if !c.has(flagClosing) {
+				continue
+			}
+		}
+		c.mu.Lock()
+		c.flags |= flagClosing
+		c.mu.Unlock()
+		return
+	}
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestWriteFromOutside(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		conns := make(chan *Conn, 1)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			conns <- c
+			return len(b), nil
+		}}), nil)
+		nc := dial()
+		nc.Write([]byte("x"))
+		c := <-conns
+		go func() {
+			for i := range 1000 {
+				if _, err := c.Write(bytes.Repeat([]byte{byte(i)}, 100)); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		got := make([]byte, 100*1000)
+		if _, err := io.ReadFull(nc, got); err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range got {
+			if b != byte(i/100) {
+				t.Fatalf("byte %d is %d", i, b)
+			}
+		}
+	})
+}
+
+func TestBacklogHasABudget(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		e.MaxBacklog = 256 << 10
+		conns := make(chan *Conn, 1)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			conns <- c
+			return len(b), nil
+		}}), nil)
+		nc := dial()
+		nc.Write([]byte("x"))
+		c := <-conns
+		sent, piece := 0, make([]byte, 10000)
+		for {
+			_, err := c.Write(piece)
+			if errors.Is(err, ErrBacklog) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sent += len(piece); sent > 64<<20 {
+				t.Fatal("no budget")
+			}
+		}
+		if n := c.Backlog(); n > e.MaxBacklog {
+			t.Fatalf("backlog %d over its budget", n)
+		}
+		c.Shutdown() // what was accepted arrives all the same
+		got, err := io.Copy(io.Discard, nc)
+		if err != nil || got != int64(sent) {
+			t.Fatalf("%d bytes arrived of %d, %v", got, sent, err)
+		}
+	})
+}
+
+func TestSendFile(t *testing.T) {
+	content := noise(3 << 20)
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	on(t, func(t *testing.T, e *Engine) {
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			if len(b) == 0 {
+				return 0, nil
+			}
+			f, err := os.Open(name)
+			if err != nil {
+				return 0, err
+			}
+			defer f.Close()
+			c.Write([]byte("<"))
+			n, err := c.SendFile(f, 1000, int64(len(content)), 5*time.Second)
+			if n != int64(len(content)-1000) || err != nil {
+				t.Errorf("SendFile: %d, %v", n, err)
+			}
+			c.Write([]byte(">"))
+			return len(b), io.EOF
+		}}), nil)
+		nc := dial()
+		nc.Write([]byte("x"))
+		got, err := io.ReadAll(nc)
+		if err != nil || string(got[:1]) != "<" || !bytes.Equal(got[1:len(got)-1], content[1000:]) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+	})
+}
+
+// TestErrorsNameTheNetwork has writes fail on each kind of socket.
+func TestErrorsNameTheNetwork(t *testing.T) {
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
+		ln, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error, 1)
+		e := &Engine{Driver: platformDriver}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- e.Serve(ctx, ln, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+				sysShutdown(int(c.fd), true)
+				_, err := c.Write([]byte("x"))
+				got <- err
+				return 0, err
+			}}), nil)
+		}()
+		nc, err := net.Dial(network, ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Write([]byte("x"))
+		op, ok := errors.AsType[*net.OpError](<-got)
+		if !ok || op.Net != network || op.Op != "write" {
+			t.Errorf("a write to a dead %s socket: %+v", network, op)
+		}
+		nc.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}

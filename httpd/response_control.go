@@ -1,0 +1,94 @@
+package httpd
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// What http.Hijacker and http.ResponseController ask of a response.
+
+// Hijack implements http.Hijacker.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x := w.x
+	switch {
+	case x == nil:
+		return nil, nil, errDone
+	case x.hijacked:
+		return nil, nil, http.ErrHijacked
+	}
+	if w.wrote {
+		if err := w.flush(false); err != nil {
+			return nil, nil, err
+		}
+	}
+	x.send()
+	// The unread input, body included, is the handler's from now on.
+	in := x.body.takeInput(x)
+	if w.req.Body != http.NoBody {
+		w.req.Body = http.NoBody
+	}
+	x.hijacked = true
+	x.h.s.open.Add(-1)
+	if x.ctx.call != nil {
+		x.ctx.call.ctx.unwatch()
+	}
+	nc, unread, err := x.c.Detach(in)
+	if err != nil {
+		x.hijacked = false
+		x.h.s.open.Add(1)
+		x.end, x.broken = true, true
+		return nil, nil, fmt.Errorf("httpd: hijack: %w", err)
+	}
+	br := bufio.NewReader(&readAhead{nc, unread})
+	if len(unread) > 0 {
+		br.Peek(min(len(unread), br.Size())) // so that Buffered tells of it
+	}
+	return nc, bufio.NewReadWriter(br, bufio.NewWriter(nc)), nil
+}
+
+// readAhead reads what was received before the connection was hijacked, then the
+// connection.
+type readAhead struct {
+	nc net.Conn
+	b  []byte
+}
+
+func (r *readAhead) Read(p []byte) (int, error) {
+	if len(r.b) > 0 {
+		n := copy(p, r.b)
+		r.b = r.b[n:]
+		return n, nil
+	}
+	return r.nc.Read(p)
+}
+
+// SetReadDeadline is for http.ResponseController: the request body must be read
+// by then.
+func (w *response) SetReadDeadline(t time.Time) error {
+	if w.x == nil {
+		return errDone
+	}
+	w.x.body.setDeadline(t)
+	return nil
+}
+
+// SetWriteDeadline is for http.ResponseController: the response must be written
+// by then.
+func (w *response) SetWriteDeadline(t time.Time) error {
+	if w.x == nil {
+		return errDone
+	}
+	w.x.until = t
+	return nil
+}
+
+// EnableFullDuplex is for http.ResponseController: the handler may go on reading
+// the request after it has begun to answer. It may in any case; this says that the
+// connection is to be kept.
+func (w *response) EnableFullDuplex() error {
+	w.duplex = true
+	return nil
+}
