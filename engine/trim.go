@@ -12,7 +12,7 @@ import (
 
 const (
 	// trimBurst is how many new connections make a burst.
-	trimBurst = 1024
+	trimBurst = 512
 	// quietCalls is how many calls within TrimAfter still are no traffic.
 	quietCalls = 200
 )

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,10 @@ import (
 
 // What every connection has done before it falls silent.
 const (
-	holdRequests = 3  // with the asked number of headers, one after the other
-	holdDialers  = 64 // connections that are being made and used at once
+	holdDialers  = 64            // connections that are being made and used at once
+	holdDepth    = 16            // requests in one write
+	holdBody     = 128 << 10     // bytes of an upload
+	holdRequests = holdDepth + 2 // all of a connection's
 )
 
 // hold opens connections up to each plateau, lets all of them carry a few
@@ -95,8 +98,9 @@ func (o *options) open(ctx context.Context, n int, r *report.Result) ([]net.Conn
 	return conns, first
 }
 
-// use connects, asks holdRequests times, and returns the bare socket: what
-// crypto/tls holds on this side is let go.
+// use connects, has the connection carry a request, an upload and a burst of
+// pipelined requests, and returns the bare socket: what crypto/tls holds on this
+// side is let go.
 func (o *options) use(ctx context.Context) (_ net.Conn, describes string, err error) {
 	nc, link, err := o.dial(ctx)
 	if err != nil {
@@ -107,7 +111,8 @@ func (o *options) use(ctx context.Context) (_ net.Conn, describes string, err er
 		conn, describes = link.tls, describe(link.tls.ConnectionState())
 	}
 	if err = conn.SetDeadline(time.Now().Add(connectTimeout)); err == nil {
-		err = ask(conn, request(o.addr, o.path, o.headers), holdRequests)
+		get := request(o.addr, o.path, o.headers)
+		err = errors.Join(ask(conn, get, 1), ask(conn, upload(o.addr, o.path, holdBody), 1), ask(conn, bytes.Repeat(get, holdDepth), holdDepth))
 	}
 	if err != nil {
 		nc.Close()
@@ -116,27 +121,30 @@ func (o *options) use(ctx context.Context) (_ net.Conn, describes string, err er
 	return nc, describes, nil
 }
 
-// ask sends req n times, each after the answer to the one before.
-func ask(conn net.Conn, req []byte, n int) error {
+// ask sends what is n requests and waits for their answers.
+func ask(conn net.Conn, requests []byte, n int) error {
+	if _, err := conn.Write(requests); err != nil {
+		return err
+	}
 	var s shape
-	buf := make([]byte, 0, 1<<10)
-	for range n {
-		if _, err := conn.Write(req); err != nil {
+	buf := make([]byte, 0, 4<<10)
+	for n > 0 {
+		if len(buf) == cap(buf) {
+			return errors.New("answer is too long")
+		}
+		got, err := conn.Read(buf[len(buf):cap(buf)])
+		if err != nil {
 			return err
 		}
-		buf = buf[:0]
-		for used := 0; used == 0; {
-			got, err := conn.Read(buf[len(buf):cap(buf)])
-			if err != nil {
-				return err
-			}
-			buf = buf[:len(buf)+got]
+		buf = buf[:len(buf)+got]
+		for used := 1; used > 0 && n > 0; {
 			if used, err = s.take(buf); err != nil {
 				return err
 			}
-			if used == 0 && len(buf) == cap(buf) {
-				return errors.New("answer is too long")
+			if used > 0 {
+				n--
 			}
+			buf = append(buf[:0], buf[used:]...)
 		}
 	}
 	return nil

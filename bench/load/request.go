@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // browserHeaders is what a browser sends beside Host: with it, 12 headers.
 var browserHeaders = []string{
@@ -29,4 +32,10 @@ func request(host, path string, headers int, extra ...string) []byte {
 	}
 	b.WriteString("\r\n")
 	return []byte(b.String())
+}
+
+// upload returns one POST of n bytes.
+func upload(host, path string, n int) []byte {
+	head := "POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/octet-stream\r\nContent-Length: " + strconv.Itoa(n) + "\r\n\r\n"
+	return append([]byte(head), make([]byte, n)...)
 }
