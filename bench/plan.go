@@ -36,6 +36,8 @@ var servers = []server{
 	{"hertz", ".", peers + "hertz", nil, false},
 	{"nethttp", ".", peers + "nethttp", nil, false},
 	{"bareepoll", ".", peers + "bareepoll", nil, true},
+	{"bareuring", ".", peers + "bareuring", nil, true},
+	{"bareuring-defer", ".", peers + "bareuring", []string{"-defer"}, true},
 }
 
 // kind says how a row is measured.
