@@ -1,0 +1,9 @@
+package wsframe
+
+import (
+	"testing"
+
+	"github.com/burrownet/burrow/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
