@@ -71,7 +71,7 @@ type Conn struct {
 	checkAt  int64        // when the wheel looks at c next, on that clock; guarded by mu; 0: never
 	loop     *loop        // nil: goroutine driver; immutable
 	svc      *service     // immutable
-	proto    Protocol     // immutable once Serve's accept has returned; until then guarded by mu
+	proto    Protocol     // owned by the call in progress; others look at it under mu
 	w        *worker      // owned by the call in progress; nil outside calls
 	in       *input       // owned by the call in progress: input not used yet
 	out      *backlog     // guarded by mu; nil: nothing is waiting
@@ -174,6 +174,15 @@ func (c *Conn) TLS() *tls.ConnectionState {
 
 // EOF reports whether the peer has ended its side of the connection.
 func (c *Conn) EOF() bool { return c.has(flagStreamEnd) }
+
+// SetProtocol has p speak on the connection from now on: the call in progress goes
+// on, and the input that it does not use is offered to p. The former protocol gets
+// no further call, not even Closed. Called from within a call.
+func (c *Conn) SetProtocol(p Protocol) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.proto = p
+}
 
 // SetDeadline asks for a Timeout call when d has passed with no call in
 // progress; 0 takes a deadline back. It is coarse: it may come 20 ms late.

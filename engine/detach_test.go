@@ -59,3 +59,52 @@ func TestAttach(t *testing.T) {
 		c.Close()
 	})
 }
+
+// TestSetProtocol changes the protocol in the middle of the input, from the loop and
+// from a goroutine.
+func TestSetProtocol(t *testing.T) {
+	cert := selfSigned(t)
+	for _, secure := range []bool{false, true} {
+		for _, elsewhere := range []bool{false, true} {
+			on(t, func(t *testing.T, e *Engine) {
+				opts := &ServeOptions{}
+				if secure {
+					opts.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+				}
+				ended := make(chan error, 2)
+				second := &proto{data: echo, closed: func(_ *Conn, err error) { ended <- err }}
+				dial := serve(t, e, same(&proto{
+					data: func(c *Conn, b []byte) (int, error) {
+						if len(b) < 2 {
+							return 0, nil
+						}
+						if elsewhere {
+							c.Go(func() {
+								c.SetProtocol(second)
+								c.Unread(c.Input()[2:])
+							})
+							return 0, nil
+						}
+						c.SetProtocol(second)
+						return 2, nil
+					},
+					closed: func(*Conn, error) { t.Error("the former protocol hears of the end") },
+				}), opts)
+				client := dial()
+				if secure {
+					client = tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+				}
+				client.Write([]byte("abcd"))
+				got := make([]byte, 2)
+				if _, err := io.ReadFull(client, got); err != nil || string(got) != "cd" {
+					t.Fatalf("%q, %v; want what the former protocol has left", got, err)
+				}
+				roundTrip(t, client, noise(10000))
+				client.Close()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

@@ -53,7 +53,8 @@ func (c *Conn) offer(w *worker, data []byte, err error) bool {
 		c.in.b = append(c.in.b, data...)
 		w.view = c.in.b
 	}
-	n, err := c.proto.Data(c, w.view)
+	p := c.proto
+	n, err := p.Data(c, w.view)
 	if n < 0 || n > len(w.view) {
 		panic("engine: a Protocol's Data says it used bytes that it was not given")
 	}
@@ -62,6 +63,9 @@ func (c *Conn) offer(w *worker, data []byte, err error) bool {
 	if err != nil {
 		c.finishPolitely(err)
 		return false
+	}
+	if c.proto != p && len(c.buffered()) > 0 && (c.ext == nil || c.ext.next == nil) {
+		return c.offer(w, nil, nil) // what the one has left is the other's
 	}
 	return true
 }

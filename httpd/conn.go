@@ -53,6 +53,7 @@ type exchange struct {
 	// end closes the connection after the answers; hijacked says that it belongs
 	// to the handler; broken, that nothing more can be sent.
 	end, hijacked, broken, polite bool
+	upgraded                      bool      // hijacked, by a protocol that has taken its place
 	mark                          int       // where in out the answer in progress begins
 	until                         time.Time // SetWriteDeadline; zero: none
 	err                           error     // why it is broken
@@ -81,7 +82,7 @@ func (x *exchange) free() {
 	}
 	x.c, x.h, x.s, x.head, x.in, x.body, x.date = nil, nil, nil, nil, nil, nil, nil
 	x.out, x.buf, x.line = x.out[:0], x.buf[:0], x.line[:0]
-	x.end, x.hijacked, x.broken, x.polite = false, false, false, false
+	x.end, x.hijacked, x.upgraded, x.broken, x.polite = false, false, false, false, false
 	x.until, x.err = time.Time{}, nil
 	x.ctx.reset()
 	exchanges.Put(x)
@@ -101,8 +102,12 @@ func (h *conn) Data(c *engine.Conn, b []byte) (int, error) {
 		x.end, x.in = true, nil // nobody will finish this request
 	}
 	if x.hijacked {
+		n := 0
+		if x.upgraded {
+			n = len(c.Input()) - len(x.in)
+		}
 		x.free()
-		return 0, nil
+		return n, nil
 	}
 	x.send()
 	n := len(c.Input()) - len(x.in)
@@ -193,6 +198,9 @@ func (x *exchange) goElsewhere(at place) {
 		x.handle()
 		x.s.habits.ran(at, time.Since(start))
 		if x.hijacked {
+			if x.upgraded {
+				x.c.Unread(x.in)
+			}
 			x.free()
 			return
 		}

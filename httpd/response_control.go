@@ -2,10 +2,13 @@ package httpd
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/burrownet/burrow/engine"
 )
 
 // What http.Hijacker and http.ResponseController ask of a response.
@@ -47,6 +50,34 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		br.Peek(min(len(unread), br.Size())) // so that Buffered tells of it
 	}
 	return nc, bufio.NewReadWriter(br, bufio.NewWriter(nc)), nil
+}
+
+// Upgrade has p speak on the connection in place of HTTP, as soon as the handler has
+// returned: p gets the input behind the request. Unlike Hijack it leaves the
+// connection with its engine, where an idle one costs next to nothing. The answer to
+// the request must not have begun: it is p's affair, as is the deadline. The Conn may
+// be written to at once. It is not counted for MaxConns any more.
+func (w *response) Upgrade(p engine.Protocol) (*engine.Conn, error) {
+	x := w.x
+	switch {
+	case x == nil:
+		return nil, errDone
+	case x.hijacked:
+		return nil, http.ErrHijacked
+	case w.wrote:
+		return nil, errors.New("httpd: upgrade: the response has begun")
+	}
+	x.send()
+	if x.broken {
+		return nil, fmt.Errorf("httpd: upgrade: %w", x.err)
+	}
+	x.in = x.body.takeInput(x)
+	x.hijacked, x.upgraded = true, true
+	x.h.s.open.Add(-1)
+	x.ctx.call.ctx.unwatch()
+	x.c.SetDeadline(0)
+	x.c.SetProtocol(p)
+	return x.c, nil
 }
 
 // readAhead reads what was received before the connection was hijacked, then the
