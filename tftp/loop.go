@@ -1,0 +1,298 @@
+package tftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/burrownet/burrow/internal/timerwheel"
+)
+
+// tick is the unit of the timing wheel.
+const tick = 2 * time.Millisecond
+
+const recordsWaiting = 1024
+
+// loop is one Serve: all transfers of one listening socket, on one goroutine.
+// What may block (opening, reading and writing files) runs on goroutines that
+// post their results. Fields belong to the loop's goroutine but where it says
+// otherwise.
+type loop struct {
+	server *Server
+	sh     *shared
+	driver driver
+	main   socket
+	caps   caps
+	pace   pace
+
+	ctx        context.Context // of hooks and file work; ends with the loop
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	records    chan Record
+
+	started   time.Time
+	now       instant
+	wheel     timerwheel.Wheel[*transfer]
+	transfers map[netip.AddrPort]*transfer // by the client's TID
+	running   int                          // those that have not come to an end
+	packet    packet                       // the one being looked at
+	scratch   []byte                       // to build packets in
+
+	draining bool
+	drained  instant // when draining ends
+
+	mu       sync.Mutex
+	posted   []func() // guarded by mu
+	closed   bool     // guarded by mu: the driver is no more
+	finished bool     // guarded by mu: nothing is
+}
+
+func newLoop(s *Server, sh *shared, pc net.PacketConn) (*loop, error) {
+	l := &loop{
+		server: s, sh: sh, caps: s.caps(), pace: s.pace(),
+		records: make(chan Record, recordsWaiting), started: time.Now(),
+		transfers: map[netip.AddrPort]*transfer{}, scratch: make([]byte, 0, maxDatagram),
+	}
+	var err error
+	if l.driver, l.main, err = newDriver(pc); err != nil {
+		return nil, fmt.Errorf("tftp: serve: %w", err)
+	}
+	l.ctx, l.cancel = context.WithCancel(sh.ctx)
+	return l, nil
+}
+
+// clock reads the time. It is never 0, which means never.
+func (l *loop) clock() { l.now = max(1, time.Since(l.started)) }
+
+// post has f run on the loop, after whose end it runs where it is. Any goroutine
+// may call it.
+func (l *loop) post(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.finished {
+		f() // one at a time, as on the loop
+		return
+	}
+	l.posted = append(l.posted, f)
+	if !l.closed && len(l.posted) == 1 {
+		l.driver.wake()
+	}
+}
+
+func (l *loop) runPosted() {
+	for {
+		l.mu.Lock()
+		posted := l.posted
+		l.posted = nil
+		l.mu.Unlock()
+		if len(posted) == 0 {
+			return
+		}
+		for _, f := range posted {
+			f()
+		}
+	}
+}
+
+// run is the loop.
+func (l *loop) run() error {
+	var err error
+	for err == nil && !(l.draining && (l.running == 0 || l.now >= l.drained)) {
+		err = l.driver.wait(l.patience(), l.deliver)
+		l.clock()
+		l.runPosted()
+		l.wheel.Advance(uint64(l.now/tick), l.expired)
+	}
+	l.end()
+	if err != nil {
+		return fmt.Errorf("tftp: serve: %w", err)
+	}
+	return nil
+}
+
+// patience is how long the loop may wait.
+func (l *loop) patience() time.Duration {
+	at := instant(-1)
+	if next, ok := l.wheel.Next(); ok {
+		at = instant(next) * tick
+	}
+	if l.draining && (at < 0 || l.drained < at) {
+		at = l.drained
+	}
+	if at < 0 {
+		return -1
+	}
+	l.clock()
+	return max(0, at-l.now)
+}
+
+// drain refuses new requests from now on.
+func (l *loop) drain() {
+	d := l.server.DrainTimeout
+	if d == 0 {
+		d = DefaultDrainTimeout
+	}
+	l.draining, l.drained = true, l.now+max(0, d)
+}
+
+// end breaks off what is left and waits for the background work.
+func (l *loop) end() {
+	for _, t := range l.transfers {
+		t.fail(&Error{CodeUndefined, "server stops"}, ResultFailed)
+	}
+	l.cancel()
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	// Results that nobody wants: files to be closed, which is work again.
+	for more := true; more; {
+		l.background.Wait()
+		l.mu.Lock()
+		more = len(l.posted) > 0
+		l.finished = !more
+		l.mu.Unlock()
+		l.runPosted()
+	}
+}
+
+// expired is called by the wheel.
+func (l *loop) expired(n *timerwheel.Node[*transfer]) { n.Value.expire() }
+
+// deliver takes a datagram in.
+func (l *loop) deliver(owner *transfer, d *datagram) {
+	l.clock()
+	if owner != nil {
+		owner.receive(d)
+		return
+	}
+	if len(d.b) >= 2 && d.b[0] == 0 && (opcode(d.b[1]) == opRRQ || opcode(d.b[1]) == opWRQ) {
+		l.request(d)
+		return
+	}
+	if t := l.transfers[d.from]; t != nil && l.server.SinglePort {
+		t.receive(d)
+		return
+	}
+	// Nothing is answered: it may be the last packet of a transfer that has ended,
+	// and its source may be forged.
+	l.server.counters.strays.Add(1)
+}
+
+// request takes an RRQ or WRQ in.
+func (l *loop) request(d *datagram) {
+	if l.draining {
+		return
+	}
+	if old := l.transfers[d.from]; old != nil {
+		if !old.supersededBy(d.b) {
+			l.server.counters.repeated.Add(1)
+			return
+		}
+		old.fail(nil, ResultAborted)
+	}
+	p := &l.packet
+	err := p.parse(d.b)
+	if err == nil && p.mode != "octet" && p.mode != "netascii" {
+		// RFC 1350 1: mail is obsolete.
+		err = &ProtocolError{"RFC 1350 5", "mode is neither octet nor netascii"}
+	}
+	if err != nil {
+		l.server.counters.malformed.Add(1)
+		l.scratch = appendErrorPacket(l.scratch[:0], wireError(err))
+		l.main.send(l.scratch, len(l.scratch), d.from, d.to)
+		return
+	}
+	if !l.admit(d.from.Addr()) {
+		l.server.counters.refusedBusy.Add(1)
+		return
+	}
+	l.server.counters.requests.Add(1)
+	l.begin(d, p)
+}
+
+func (l *loop) admit(client netip.Addr) bool {
+	s := l.server
+	return l.sh.admit(client, limit(int64(s.MaxTransfers), defaultMaxTransfers), limit(int64(s.MaxTransfersPerAddr), defaultMaxPerAddr))
+}
+
+// begin starts a transfer: its file is looked for elsewhere.
+func (l *loop) begin(d *datagram, p *packet) {
+	t := &transfer{
+		loop: l, peer: d.from, local: d.to, request: string(d.b), asked: p.options,
+		write: p.op == opWRQ, ascii: p.mode == "netascii", began: l.now,
+	}
+	t.timer.Value = t
+	t.rec = Record{
+		Start: time.Now(), Client: t.peer, Op: "read", File: p.name, Mode: p.mode,
+		Asked: t.asked.String(), BlockSize: defaultBlockSize, WindowSize: 1, Size: -1,
+	}
+	if t.local.IsValid() {
+		t.rec.Server = t.local.String()
+	}
+	if t.write {
+		t.rec.Op = "write"
+	}
+	l.transfers[t.peer] = t
+	l.running++
+	r := Request{Write: t.write, Name: p.name, ASCII: t.ascii, Client: t.peer, Local: t.local, Size: -1}
+	if v, ok := t.asked.get(optSize); ok && t.write {
+		if n, ok := number(v); ok {
+			r.Size = n
+		}
+	}
+	t.pending++
+	l.background.Go(func() {
+		ctx, cancel := context.WithTimeout(l.ctx, l.pace.silence)
+		defer cancel()
+		o := l.server.look(ctx, l.sh, r)
+		l.post(func() { t.found(&o); t.settled() })
+	})
+}
+
+// open makes the socket of a transfer.
+func (l *loop) open(t *transfer) (socket, error) {
+	if l.server.SinglePort {
+		return l.main, nil
+	}
+	local := t.local
+	low, n := l.server.PortMin, l.server.PortMax-l.server.PortMin+1
+	if low == 0 {
+		return l.driver.open(local, 0, t, t.write)
+	}
+	at := rand.IntN(n)
+	for range n {
+		s, err := l.driver.open(local, low+at, t, t.write)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return s, err
+		}
+		at = (at + 1) % n
+	}
+	return nil, ErrBusy
+}
+
+// recorder hands records out, on a goroutine of its own.
+func (l *loop) recorder() {
+	for r := range l.records {
+		l.server.log(&r)
+		if l.server.OnTransfer != nil {
+			l.server.OnTransfer(r)
+		}
+	}
+}
+
+// log writes the line of one transfer.
+func (s *Server) log(r *Record) {
+	args := []any{"peer", r.Client, "proto", "tftp", "op", r.Op, "transfer", r}
+	switch r.Result {
+	case ResultOK, ResultProbe:
+		s.logger().Info("tftp: transfer", args...)
+	default:
+		s.logger().Warn("tftp: transfer", append(args, "err", r.Error)...)
+	}
+}

@@ -1,0 +1,204 @@
+package tftp
+
+import (
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLockStepByHand(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, std bool) {
+		r := serve(t, slow(&Server{FS: abc}), std)
+		h := newHand(t, r)
+		h.ask(opRRQ, "abc", option{"blksize", "10"}, option{"tsize", "0"})
+		h.expect("OACK [blksize=10 tsize=30]")
+		if h.to == r.addr {
+			t.Error("the answer came from the port of requests")
+		}
+		// RFC 1350 4: a packet from elsewhere is answered with error 5, and the
+		// transfer goes on.
+		foreign := newHand(t, r)
+		foreign.to = h.to
+		foreign.ack(0)
+		foreign.expect(`ERROR 5 (unknown transfer ID) "unknown transfer ID"`)
+		foreign.say(&packet{op: opERROR})
+		foreign.expectNothing()
+		h.ack(0)
+		h.expect(`DATA 1 "abcdefghij"`)
+		// RFC 1123 4.2.3.1: a second ACK causes nothing.
+		h.ack(0)
+		h.ack(0)
+		h.expectNothing()
+		h.ack(1)
+		h.expect(`DATA 2 "0123456789"`)
+		h.ack(9) // of what was never sent
+		h.ack(1)
+		h.expectNothing()
+		h.ack(2)
+		h.expect(`DATA 3 "ABCDEFGHIJ"`)
+		h.ack(3)
+		h.expect(`DATA 4 ""`)
+		h.ack(4)
+		rec := r.record(t)
+		if rec.Result != ResultOK || rec.Bytes != 30 || rec.Blocks != 4 || rec.Retransmits != 0 || rec.Strangers != 2 {
+			t.Errorf("record %+v", rec)
+		}
+	})
+}
+
+func TestWindowRollback(t *testing.T) {
+	t.Parallel()
+	r := serve(t, slow(&Server{FS: abc}), false)
+	h := newHand(t, r)
+	h.ask(opRRQ, "abc", option{"blksize", "8"}, option{"windowsize", "3"})
+	h.expect("OACK [blksize=8 windowsize=3]")
+	h.ack(0)
+	h.expect(`DATA 1 "abcdefgh"`)
+	h.expect(`DATA 2 "ij012345"`)
+	h.expect(`DATA 3 "6789ABCD"`)
+	// RFC 7440 4: block 2 was lost.
+	h.ack(1)
+	h.expect(`DATA 2 "ij012345"`)
+	h.expect(`DATA 3 "6789ABCD"`)
+	h.expect(`DATA 4 "EFGHIJ"`)
+	h.ack(1) // a copy of what was answered already
+	h.expectNothing()
+	h.ack(4)
+	if rec := r.record(t); rec.Result != ResultOK || rec.Retransmits != 2 {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+func TestRequestTwice(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, std bool) {
+		for _, single := range []bool{false, true} {
+			r := serve(t, slow(&Server{FS: abc, SinglePort: single}), std)
+			h := newHand(t, r)
+			for range 3 {
+				h.ask(opRRQ, "abc", option{"blksize", "10"})
+			}
+			h.expect("OACK [blksize=10]")
+			transfer := h.to
+			h.to = r.addr
+			h.ask(opRRQ, "abc", option{"blksize", "10"})
+			h.expectNothing()
+			if st := r.Stats(); st.Active != 1 || st.Repeated != 3 || st.Requests != 1 {
+				t.Errorf("%+v", st)
+			}
+			// Another request from the same port: the client has begun anew.
+			h.ask(opRRQ, "abc", option{"blksize", "20"})
+			h.expect("OACK [blksize=20]")
+			if rec := r.record(t); rec.Result != ResultAborted {
+				t.Errorf("record %+v", rec)
+			}
+			if single != (h.to == r.addr && transfer == r.addr) {
+				t.Errorf("single port %v: answers from %v and %v", single, transfer, h.to)
+			}
+			h.ack(0)
+			h.expect(`DATA 1 "abcdefghij0123456789"`)
+			h.ack(1)
+			h.expect(`DATA 2 "ABCDEFGHIJ"`)
+			h.ack(2)
+			if rec := r.record(t); rec.Result != ResultOK {
+				t.Errorf("record %+v", rec)
+			}
+		}
+	})
+}
+
+func TestProbeIsNoError(t *testing.T) {
+	t.Parallel()
+	r := serve(t, slow(&Server{FS: abc}), false)
+	for _, code := range []ErrorCode{CodeUndefined, CodeOptions} {
+		h := newHand(t, r)
+		h.ask(opRRQ, "abc", option{"tsize", "0"})
+		h.expect("OACK [tsize=30]")
+		h.say(&packet{op: opERROR, code: code, message: "TFTP Aborted"})
+		if rec := r.record(t); rec.Result != ResultProbe || rec.Error != "" {
+			t.Errorf("record %+v", rec)
+		}
+		h.expectNothing() // an ERROR is not answered
+	}
+	h := newHand(t, r)
+	h.ask(opRRQ, "abc", option{"blksize", "10"})
+	h.expect("OACK [blksize=10]")
+	h.ack(0)
+	h.expect(`DATA 1 "abcdefghij"`)
+	h.ack(1)
+	h.expect(`DATA 2 "0123456789"`)
+	h.say(&packet{op: opERROR, code: CodeDiskFull, message: "full"})
+	if rec := r.record(t); rec.Result != ResultAborted || !strings.Contains(rec.Error, "full") || rec.Bytes != 10 {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// TestFirstReplyLost: it is sent again, with growing pauses, and is all that an
+// address that never answers gets.
+func TestFirstReplyLost(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &Server{FS: abc, Timeout: 20 * time.Millisecond, Silence: time.Second}, false)
+	h := newHand(t, r)
+	h.ask(opRRQ, "abc") // no options: the first block opens
+	for range 3 {
+		h.expect(`DATA 1 "abcdefghij0123456789ABCDEFGHIJ"`)
+	}
+	rec := r.record(t)
+	if rec.Result != ResultTimeout || rec.Retransmits < 2 || rec.Retransmits > 6 {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// TestLastAckLost: the sender of a file asks again, and is answered.
+func TestLastAckLost(t *testing.T) {
+	t.Parallel()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	bothDrivers(t, func(t *testing.T, std bool) {
+		r := serve(t, slow(&Server{Root: root, Write: WriteOverwrite}), std)
+		h := newHand(t, r)
+		h.ask(opWRQ, "f")
+		h.expect("ACK 0")
+		h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+		h.expect("ACK 1")
+		for range 3 {
+			h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+			h.expect("ACK 1")
+		}
+		h.say(&packet{op: opDATA, block: 2, data: []byte("more")})
+		h.expectNothing()
+		if rec := r.record(t); rec.Result != ResultOK || rec.Bytes != 5 {
+			t.Errorf("record %+v", rec)
+		}
+		if b, err := fs.ReadFile(root.FS(), "f"); string(b) != "hello" {
+			t.Errorf("%q, %v", b, err)
+		}
+	})
+}
+
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &Server{FS: abc}, false)
+	for b, want := range map[string]string{
+		"\x00\x01abc\x00mail\x00": `ERROR 4 (illegal operation) "mode is neither octet nor netascii"`,
+		"\x00\x01abc\x00":         `ERROR 4 (illegal operation) "request without a mode"`,
+		"\x00\x01abc\x00octet\x00tsize\x000\x00tsize\x000\x00": `ERROR 4 (illegal operation) "option given twice"`,
+		"\x00\x02abc\x00octet\x00":                             `ERROR 2 (access violation) "writing is not allowed here"`,
+		"\x00\x01none\x00octet\x00":                            `ERROR 1 (file not found) "file not found"`,
+	} {
+		h := newHand(t, r)
+		h.conn.WriteToUDPAddrPort([]byte(b), r.addr)
+		h.expect(want)
+	}
+	for _, b := range []string{"", "\x00", "\x00\x03\x00\x01x", "\x00\x04\x00\x00", "\x00\x05\x00\x00\x00", "\x00\x06", "\x00\x07", "shutdown"} {
+		h := newHand(t, r)
+		h.conn.WriteToUDPAddrPort([]byte(b), r.addr)
+		h.expectNothing()
+	}
+}

@@ -1,0 +1,300 @@
+package tftp
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+// Defaults of Server.
+const (
+	DefaultTimeout      = time.Second
+	DefaultMinTimeout   = 50 * time.Millisecond
+	DefaultSilence      = 30 * time.Second
+	DefaultMaxDuration  = 2 * time.Hour
+	DefaultDrainTimeout = 10 * time.Second
+	DefaultWindowSize   = 64
+
+	defaultMaxFileSize  = 1 << 30
+	defaultMaxTransfers = 4096
+	defaultMaxPerAddr   = 64
+)
+
+// Server serves files over TFTP. The zero value refuses everything: set Root,
+// FS or Mounts. Fields are read when Serve begins and not written while it
+// runs; several Serve may run at once and then share limits, counters and what
+// is cached. Hooks are called concurrently.
+type Server struct {
+	// Root is the folder to serve; links that lead out of it are not followed.
+	// Writes go there too, see Write.
+	Root *os.Root
+	// FS is a tree to read from instead of Root. What its links may reach is its
+	// own affair.
+	FS fs.FS
+	// Mounts are names that are behind URLs. They are looked at in their order and
+	// before the tree; one without a prefix comes after it.
+	Mounts []Mount
+	// Fetcher gets what is behind Mounts. nil: a *HTTPFetcher.
+	Fetcher Fetcher
+	// CaseInsensitive finds files whatever the case of letters in a request.
+	CaseInsensitive bool
+	// ShowHidden serves names that begin with a dot.
+	ShowHidden bool
+	// Allow is asked about each request. It may change r.Path, and refuses with an
+	// error: an *Error is what the client is told. It may block. nil: all.
+	Allow func(ctx context.Context, r *Request) error
+
+	// Write says whether clients may write into Root. Default: WriteNone. A file
+	// appears under its name when it is complete.
+	Write WritePolicy
+	// Create takes uploads instead of Root; Write is then not looked at.
+	Create func(ctx context.Context, r *Request) (Upload, error)
+	// MaxFileSize limits an upload, in bytes. 0: 1 GiB; negative: unlimited.
+	MaxFileSize int64
+
+	// BlockSize is the largest blksize granted, in bytes. 0: 65464, which is also
+	// the limit.
+	BlockSize int
+	// WindowSize is the largest windowsize granted, in blocks; a window never
+	// exceeds 256 KiB. 0: DefaultWindowSize; limit: 65535.
+	WindowSize int
+	// Timeout is when a packet is first sent again, until the round trip is known;
+	// a timeout that the client negotiates takes its place. 0: DefaultTimeout.
+	Timeout time.Duration
+	// MinTimeout is the least that the measured round trip brings Timeout down to.
+	// 0: DefaultMinTimeout.
+	MinTimeout time.Duration
+	// Silence ends a transfer when nothing has come from the client for so long.
+	// 0: DefaultSilence.
+	Silence time.Duration
+	// MaxDuration ends a transfer in any case. 0: DefaultMaxDuration; negative:
+	// unlimited.
+	MaxDuration time.Duration
+	// DrainTimeout is how long transfers may go on after the context of Serve has
+	// ended. 0: DefaultDrainTimeout; negative: not at all.
+	DrainTimeout time.Duration
+
+	// MaxTransfers limits those under way. Requests beyond it are not answered:
+	// clients ask again. 0: 4096; negative: unlimited.
+	MaxTransfers int
+	// MaxTransfersPerAddr is the same for one address. 0: 64.
+	MaxTransfersPerAddr int
+
+	// SinglePort answers from the port that was asked, so that one rule of a
+	// firewall, or one port of a container, is enough.
+	SinglePort bool
+	// PortMin and PortMax are the ports that transfers get, one each. 0: any.
+	PortMin, PortMax int
+
+	// CacheBytes limits the memory for contents of files. 0: 16 MiB.
+	CacheBytes int64
+	// CacheDir is where large files behind Mounts are kept while Serve runs.
+	// "": the folder for temporary files.
+	CacheDir string
+	// RemoteMemory and RemoteDisk limit what is kept of files behind Mounts, in
+	// bytes; no single file may exceed RemoteDisk. 0: 64 MiB and 4 GiB.
+	RemoteMemory, RemoteDisk int64
+	// RemoteFresh is for how long the origin of such a file is not asked again.
+	// 0: 1 minute; negative: it is asked for each request.
+	RemoteFresh time.Duration
+
+	// Quirks are what some clients need to have different.
+	Quirks []Quirk
+	// LookupMAC finds the hardware address of a client, in lower case with colons,
+	// or "". nil: the system's ARP table (Linux, IPv4).
+	LookupMAC func(netip.Addr) string
+	// OnTransfer is called with the record of each transfer, one after the other
+	// for one Serve. When it falls behind by more than 1024, records are dropped
+	// and counted.
+	OnTransfer func(Record)
+	// Logger gets one line for each transfer, and what goes wrong besides (keys
+	// peer, proto, op, err). nil: slog.Default().
+	Logger *slog.Logger
+
+	counters counters
+	mu       sync.Mutex
+	shared   *shared // guarded by mu; nil while no Serve runs
+}
+
+// shared is what the running Serves of one Server have in common.
+type shared struct {
+	users  int // guarded by Server.mu
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	fsys       fs.FS
+	cache      *cache
+	remotes    *remotes
+	folder     *folder
+	neighbours neighbours
+
+	mu      sync.Mutex
+	active  int64                // guarded by mu
+	perAddr map[netip.Addr]int64 // guarded by mu
+}
+
+// limit is a setting with its default; negative is without limit.
+func limit(v, preset int64) int64 {
+	switch {
+	case v == 0:
+		return preset
+	case v < 0:
+		return math.MaxInt64
+	}
+	return v
+}
+
+// acquire makes what Serves share, or joins it.
+func (s *Server) acquire() *shared {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shared == nil {
+		sh := &shared{perAddr: map[netip.Addr]int64{}}
+		sh.ctx, sh.cancel = context.WithCancel(context.Background())
+		sh.fsys = s.FS
+		if sh.fsys == nil && s.Root != nil {
+			sh.fsys = s.Root.FS()
+		}
+		sh.folder = &folder{fsys: sh.fsys}
+		sh.cache = newCache(limit(s.CacheBytes, defaultCacheBytes))
+		sh.remotes = &remotes{
+			ctx: sh.ctx, fetcher: s.Fetcher, dir: s.CacheDir, objects: map[string]*object{},
+			memory: limit(s.RemoteMemory, defaultRemoteMemory), disk: limit(s.RemoteDisk, defaultRemoteDisk),
+			fresh: s.RemoteFresh, stall: remoteStall,
+			fetches: func() { s.counters.fetches.Add(1) }, hits: func() { s.counters.fetchHits.Add(1) },
+		}
+		if sh.remotes.fetcher == nil {
+			sh.remotes.fetcher = &HTTPFetcher{}
+		}
+		if sh.remotes.fresh == 0 {
+			sh.remotes.fresh = remoteFresh
+		}
+		s.shared = sh
+	}
+	s.shared.users++
+	return s.shared
+}
+
+// release leaves it; the last one takes it down.
+func (s *Server) release(sh *shared) {
+	s.mu.Lock()
+	sh.users--
+	last := sh.users == 0
+	if last {
+		s.shared = nil
+	}
+	s.mu.Unlock()
+	if !last {
+		return
+	}
+	sh.cancel()
+	sh.cache.reading.Wait()
+	sh.remotes.close()
+}
+
+// admit counts a transfer in, unless a limit is reached.
+func (sh *shared) admit(client netip.Addr, total, perAddr int64) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.active >= total || sh.perAddr[client] >= perAddr {
+		return false
+	}
+	sh.active++
+	sh.perAddr[client]++
+	return true
+}
+
+// readmit counts a transfer in again, beyond any limit.
+func (sh *shared) readmit(client netip.Addr) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.active++
+	sh.perAddr[client]++
+}
+
+// dismiss counts it out.
+func (sh *shared) dismiss(client netip.Addr) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.active--
+	if sh.perAddr[client]--; sh.perAddr[client] == 0 {
+		delete(sh.perAddr, client)
+	}
+}
+
+// Serve answers requests that come to pc until ctx ends, then waits for the
+// transfers under way, DrainTimeout at most, and returns nil. It closes pc.
+//
+// A *net.UDPConn is served by an event loop on Linux, any other PacketConn by
+// goroutines; there, one address of the machine answers for all of them when
+// SinglePort is set, which is the one the system chooses.
+func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
+	defer pc.Close()
+	if s.PortMax < s.PortMin || s.PortMin < 0 || s.PortMax > 65535 {
+		return errors.New("tftp: serve: PortMin and PortMax are not a range of ports")
+	}
+	sh := s.acquire()
+	defer s.release(sh)
+	l, err := newLoop(s, sh, pc)
+	if err != nil {
+		return err
+	}
+	recorded := make(chan struct{})
+	go func() { defer close(recorded); l.recorder() }()
+	stop := context.AfterFunc(ctx, func() { l.post(func() { l.drain() }) })
+	err = l.run()
+	stop()
+	pc.Close() // before its reader is waited for
+	l.driver.close()
+	close(l.records)
+	<-recorded
+	return err
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+// caps are what the server grants, before quirks.
+func (s *Server) caps() caps {
+	c := caps{blockSize: s.BlockSize, window: s.WindowSize}
+	if c.blockSize <= 0 || c.blockSize > maxBlockSize {
+		c.blockSize = maxBlockSize
+	}
+	c.blockSize = max(c.blockSize, minBlockSize)
+	if c.window == 0 {
+		c.window = DefaultWindowSize
+	}
+	if c.window < 0 || c.window > maxWindowSize {
+		c.window = maxWindowSize
+	}
+	return c
+}
+
+// pace are the times of a transfer.
+func (s *Server) pace() pace {
+	p := pace{first: s.Timeout, least: s.MinTimeout, silence: s.Silence, total: s.MaxDuration}
+	if p.first <= 0 {
+		p.first = DefaultTimeout
+	}
+	if p.least <= 0 {
+		p.least = DefaultMinTimeout
+	}
+	if p.silence <= 0 {
+		p.silence = DefaultSilence
+	}
+	if p.total == 0 {
+		p.total = DefaultMaxDuration
+	}
+	return p
+}

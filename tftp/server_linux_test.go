@@ -1,0 +1,94 @@
+package tftp
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// TestSourceAddress: on a machine with several addresses the answers come from
+// the one that was asked, of either family, through one socket.
+func TestSourceAddress(t *testing.T) {
+	t.Parallel()
+	for _, single := range []bool{false, true} {
+		pc, err := Listen(t.Context(), ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := pc.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		s := slow(&Server{FS: abc, SinglePort: single, DrainTimeout: -1})
+		go func() { ended <- s.Serve(ctx, pc) }()
+		for _, addr := range []string{"127.0.0.1", "127.0.0.2", "127.9.9.9", "::1"} {
+			to := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
+			conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.Addr(), 0)))
+			if err != nil {
+				t.Logf("%s: no such address here: %v", addr, err)
+				continue
+			}
+			h := &hand{t: t, conn: conn, to: to}
+			h.ask(opRRQ, "abc", option{"blksize", "16"}, option{"windowsize", "2"})
+			for _, want := range []string{"OACK [blksize=16 windowsize=2]", `DATA 1 "abcdefghij012345"`, `DATA 2 "6789ABCDEFGHIJ"`} {
+				got, from := h.hear()
+				if got != want || from.Addr().Unmap() != to.Addr() || single != (from.Port() == port) {
+					t.Errorf("single port %v, asked %v: %s from %v", single, to, got, from)
+				}
+				if got == "OACK [blksize=16 windowsize=2]" {
+					h.ack(0)
+				}
+			}
+			h.ack(2)
+			conn.Close()
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWithoutGSO: where the kernel cannot cut a window into datagrams, they are
+// sent as a batch.
+func TestWithoutGSO(t *testing.T) {
+	t.Parallel()
+	pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	d, s, err := newDriver(pc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	to, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	data := noise(10_500)
+	for _, gso := range []bool{true, false} {
+		d.(*epollDriver).gso = gso
+		n, err := s.send(data, 1000, to.LocalAddr().(*net.UDPAddr).AddrPort(), netip.Addr{})
+		if n != 11 || err != nil {
+			t.Fatalf("gso %v: sent %d, %v", gso, n, err)
+		}
+		var got []byte
+		b := make([]byte, 2000)
+		for i := range 11 {
+			to.SetReadDeadline(time.Now().Add(patience))
+			n, err := to.Read(b)
+			if err != nil || n != 1000 && i < 10 {
+				t.Fatalf("gso %v: datagram %d has %d bytes, %v", gso, i, n, err)
+			}
+			got = append(got, b[:n]...)
+		}
+		if !bytes.Equal(got, data) {
+			t.Errorf("gso %v: other bytes arrived", gso)
+		}
+	}
+}

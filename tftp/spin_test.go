@@ -1,0 +1,37 @@
+package tftp
+
+import (
+	"testing"
+	"time"
+)
+
+// TestSpinner: it settles on the way that is quicker, and lets be when nobody
+// answers quickly.
+func TestSpinner(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sleeping, spinning time.Duration // from wait to wait
+		want               bool
+	}{
+		"spinning pays":   {30 * time.Microsecond, 12 * time.Microsecond, true},
+		"spinning costs":  {15 * time.Microsecond, 30 * time.Microsecond, false},
+		"slow peers":      {300 * time.Microsecond, 300 * time.Microsecond, false},
+		"nobody is there": {time.Second, time.Second, false},
+	} {
+		var s spinner
+		now := instant(time.Second)
+		spun := 0
+		const waits = 100 * spinRound
+		for range waits {
+			if s.wait(now) {
+				spun++
+				now += tc.spinning
+			} else {
+				now += tc.sleeping
+			}
+		}
+		if share := float64(spun) / waits; (share > 0.9) != tc.want || !tc.want && share > 0.1 {
+			t.Errorf("%s: spun in %.0f %% of the waits", name, 100*share)
+		}
+	}
+}
