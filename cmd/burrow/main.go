@@ -25,6 +25,7 @@ import (
 // verbs is the table of what the command can do: one field, one file.
 type verbs struct {
 	Serve      serveVerb      `cmd:"" help:"Serve a folder over HTTP."`
+	TFTP       tftpVerb       `cmd:"" name:"tftp" help:"Serve, get and put files over TFTP."`
 	Completion completionVerb `cmd:"" help:"Print a completion script for a shell."`
 	Version    versionVerb    `cmd:"" help:"Print the version."`
 }
@@ -60,7 +61,7 @@ func run(args []string) int {
 	}
 	term := newTerminal(os.Stdout, os.Stderr)
 	if err := ctx.Run(term, parser.Model); err != nil {
-		fmt.Fprintf(os.Stderr, "%s %v\n", term.style("31", "burrow "+ctx.Selected().Name+":"), err)
+		fmt.Fprintf(os.Stderr, "%s %v\n", term.style("31", ctx.Selected().FullPath()+":"), err)
 		return exitFailed
 	}
 	return 0
@@ -71,8 +72,8 @@ func usageFailed(err error) int {
 	name, reason := "burrow", err.Error()
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
 		if selected := parse.Context.Selected(); selected != nil {
-			name += " " + selected.Name
-			reason = strings.TrimPrefix(reason, selected.Name+": ")
+			name = selected.FullPath()
+			reason = strings.TrimPrefix(reason, selected.Path()+": ")
 		}
 	}
 	fmt.Fprintf(os.Stderr, "%s: %s\nRun \"%s --help\" for what there is.\n", name, reason, name)

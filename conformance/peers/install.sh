@@ -18,10 +18,22 @@ need h2load nghttp2-client
 need nginx nginx-light
 need haproxy haproxy
 need chromium chromium
-[ "${#missing[@]}" -gt 0 ] || exit 0
+need tftp tftp-hpa
+need in.tftpd tftpd-hpa
+need atftp atftp
+need busybox busybox
+need dnsmasq dnsmasq-base
+need ip iproute2
+need qemu-system-x86_64 qemu-system-x86 ipxe-qemu seabios
+
+# Servers whose packages exclude one that is installed: unpacked beside it.
+beside=/opt/burrow-peers
+unpack=()
+[ -x "$beside/usr/sbin/atftpd" ] || unpack+=(atftpd)
+[ $((${#missing[@]} + ${#unpack[@]})) -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  echo "peers: not installed here: ${missing[*]} (on Debian, as root: apt-get install ${missing[*]})" >&2
+  echo "peers: not installed here: ${missing[*]} ${unpack[*]} (on Debian, as root: apt-get install ${missing[*]} ${unpack[*]})" >&2
   [ "${CI:-}" != true ] || exit 1
   exit 0
 fi
@@ -42,4 +54,11 @@ chmod 755 "$policy"
 export DEBIAN_FRONTEND=noninteractive
 apt=(apt-get -q -o DPkg::Lock::Timeout=300)
 "${apt[@]}" update
-"${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+[ "${#missing[@]}" -eq 0 ] || "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+
+if [ "${#unpack[@]}" -gt 0 ]; then
+  mkdir -p "$beside"
+  packages=$(mktemp -d)
+  (cd "$packages" && chmod 755 . && "${apt[@]}" download "${unpack[@]}" && for p in *.deb; do dpkg -x "$p" "$beside"; done)
+  rm -rf "$packages"
+fi
