@@ -1,0 +1,163 @@
+package websocket
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/burrownet/burrow/engine"
+)
+
+// AcceptOptions are the options of Accept; nil means none. One value may serve all
+// requests: what it says is read at its first use and must not be changed after.
+// Otherwise an idle connection costs some 150 bytes more.
+//
+// For durations and limits 0 is the default that the field names, and a negative
+// value is none.
+type AcceptOptions struct {
+	// Origins are the origins of other sites whose pages may connect, besides
+	// those of the host that the request is for: "https://app.example.com", or with
+	// path.Match patterns for the whole ("https://*.example.com"), the host and port,
+	// or the host alone ("*.example.com"). "null" stands for pages without an origin.
+	// "*" lets pages of any site use the cookies of your users.
+	Origins []string
+	// Subprotocols are those that this server speaks, in its order of preference: the
+	// first that the client offers is chosen, and none when it offers none of them.
+	Subprotocols []string
+	// Header is added to the answer that upgrades.
+	Header http.Header
+	// Check is asked before a connection is upgraded. An error refuses it: with what a
+	// *RefusedError says, else with 403. It may add to the header of the answer.
+	Check func(r *http.Request, header http.Header) error
+	// Deflate has messages compressed when the client offers it; nil: never.
+	Deflate *Deflate
+	// MaxMessageBytes limits a message, decompressed. 0 means 1 MiB.
+	MaxMessageBytes int
+	// MaxBacklogBytes limits, in event style, what may be unsent when a further
+	// message is written. 0 means 1 MiB. More than Engine.MaxBacklog has no effect.
+	MaxBacklogBytes int
+	// PingAfter is how long a peer may be silent before it is sent a ping. In
+	// blocking style it is looked at while somebody reads. 0 means 1 minute.
+	PingAfter time.Duration
+	// PongTimeout is how long it may then be silent still, before the connection ends
+	// with ErrPongTimeout. 0 means 20 s.
+	PongTimeout time.Duration
+	// WriteTimeout bounds, in blocking style, the time that one write may take: a
+	// peer that does not read ends its connection. 0 means 30 s.
+	WriteTimeout time.Duration
+	// Handler gets the messages, in event style; nil is blocking style.
+	Handler Handler
+	// Engine runs the connections of a Handler that come from a server which does not
+	// run on an engine itself, such as net/http's; nil: a goroutine for each.
+	Engine *engine.Engine
+	// Logger gets what cannot be returned. nil means slog.Default().
+	Logger *slog.Logger
+
+	shared atomic.Pointer[settings]
+}
+
+func (o *AcceptOptions) settings() *settings {
+	if s := o.shared.Load(); s != nil {
+		return s
+	}
+	s := common{o.MaxMessageBytes, o.MaxBacklogBytes, o.PingAfter, o.PongTimeout, o.WriteTimeout, o.Deflate, o.Logger}.settings(false)
+	if o.shared.CompareAndSwap(nil, s) {
+		return s
+	}
+	return o.shared.Load()
+}
+
+// Accept upgrades a request to a WebSocket. w and r must not be used after. An error
+// means that the request was refused, and answered, or that the connection broke
+// meanwhile: the caller has nothing left to do.
+//
+// Without a Handler the Conn is the caller's, as long as it likes, whether its http
+// handler returns or not; but over HTTP/2 the connection ends with the handler. With
+// a Handler Accept returns when Open has; over HTTP/2, when Close has. The callbacks
+// for messages may begin before the http handler returns.
+func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+	if o == nil {
+		o = &AcceptOptions{}
+	}
+	return accept(w, r, o, o.Handler, choose(protocolNames(r.Header), o.Subprotocols))
+}
+
+// choose is the first name of ours that the client offers.
+func choose(offered, ours []string) *string {
+	for i := range ours {
+		if slices.Contains(offered, ours[i]) {
+			return &ours[i]
+		}
+	}
+	return nil
+}
+
+// accept is Accept once handler and sub-protocol are known.
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, h Handler, sub *string) (*Conn, error) {
+	header, err := admit(r, o)
+	if err != nil {
+		return nil, refuse(w, err)
+	}
+	pm, extension := acceptDeflate(r.Header, o.Deflate)
+	if extension != "" {
+		header.Set(headerExtensions, extension)
+	}
+	if sub != nil {
+		header.Set(headerProtocol, *sub)
+	}
+	a := &acceptance{o: o, h: h, sub: sub, pm: pm}
+	if r.ProtoMajor >= 2 {
+		return a.overHTTP2(w, r, header)
+	}
+	head := a.head(r, header)
+	if h != nil {
+		if u := findUpgrader(w); u != nil {
+			return a.inPlace(u, head)
+		}
+	}
+	return a.hijack(w, head)
+}
+
+// admit decides whether a request is upgraded, and gives the header of the answer.
+func admit(r *http.Request, o *AcceptOptions) (http.Header, error) {
+	if refusal := checkRequest(r); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := checkOrigin(r, o.Origins); refusal != nil {
+		return nil, refusal
+	}
+	header := o.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if o.Check != nil {
+		if err := o.Check(r, header); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{"Upgrade", "Connection", headerAccept, headerExtensions, headerProtocol, "Content-Length", "Transfer-Encoding"} {
+		header.Del(name) // these are for Accept to say
+	}
+	return header, nil
+}
+
+// refuse answers that a request is not upgraded.
+func refuse(w http.ResponseWriter, err error) error {
+	refusal, ok := errors.AsType[*RefusedError](err)
+	if !ok {
+		refusal = Refuse(http.StatusForbidden, "the connection is not allowed")
+	}
+	for name, values := range refusal.Header {
+		for _, v := range values {
+			w.Header().Add(name, v)
+		}
+	}
+	http.Error(w, refusal.Reason, refusal.status())
+	if !ok {
+		return err
+	}
+	return refusal
+}

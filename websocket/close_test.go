@@ -1,0 +1,132 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestClose: the closing handshake from either side, and what comes of it.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, server := memPair(common{}, nil)
+		read := make(chan error)
+		go func() {
+			_, _, err := server.Read(context.Background())
+			read <- err
+		}()
+		must(t, "close", client.Close(4321, "that is all"))
+		e, ok := errors.AsType[*CloseError](<-read)
+		if !ok || e.Code != 4321 || e.Reason != "that is all" {
+			t.Errorf("the server reads %v", e)
+		}
+		if err := client.Close(StatusNormal, ""); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Close again: %v", err)
+		}
+		if err := server.Close(StatusNormal, ""); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Close of the other side: %v", err)
+		}
+		if err := client.Write(context.Background(), MessageText, nil); err == nil {
+			t.Error("Write after Close")
+		}
+		if _, _, err := client.Read(context.Background()); err == nil {
+			t.Error("Read after Close")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // messages that arrive meanwhile are dropped
+		c, p := memPeer(t, common{}, true)
+		p.send(p.raw(fin|1, "late"))
+		closed := make(chan error)
+		go func() { closed <- c.Close(StatusGoingAway, "") }()
+		p.want("close 1001")
+		p.send(append(p.raw(fin|1, "later"), p.raw(fin|8, "\x03\xe9")...))
+		p.nc.Close()
+		must(t, "close", <-closed)
+	})
+	synctest.Test(t, func(t *testing.T) { // no answer
+		c, p := memPeer(t, common{}, true)
+		began := time.Now()
+		err := c.Close(StatusNormal, "")
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != closeTimeout {
+			t.Errorf("Close: %v after %v", err, took)
+		}
+		p.want("close 1000")
+		p.want("EOF")
+	})
+	synctest.Test(t, func(t *testing.T) { // the peer vanishes
+		c, p := memPeer(t, common{}, true)
+		p.nc.Close()
+		_, _, err := c.Read(context.Background())
+		if CloseStatus(err) != StatusAbnormal || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			t.Errorf("Read: %v", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // what cannot be sent
+		c, p := memPeer(t, common{}, true)
+		for _, code := range []StatusCode{0, 999, 1004, StatusAbnormal, StatusTLS, 5000} {
+			if err := c.Close(code, ""); err == nil || errors.Is(err, net.ErrClosed) {
+				t.Errorf("Close(%d): %v", code, err)
+			}
+		}
+		if err := c.Close(StatusNormal, strings.Repeat("x", 124)); err == nil {
+			t.Error("a reason of 124 bytes")
+		}
+		c.CloseNow()
+		p.want("EOF")
+	})
+}
+
+// TestCloseNowEndsReads: a Read, a Ping and a CloseRead end with the connection.
+func TestCloseNowEndsReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, true)
+		errs := make(chan error)
+		go func() {
+			_, _, err := c.Read(context.Background())
+			errs <- err
+		}()
+		synctest.Wait()
+		go func() { errs <- c.Ping(context.Background()) }()
+		synctest.Wait()
+		c.CloseNow()
+		for range 2 {
+			if err := <-errs; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%v", err)
+			}
+		}
+		p.nc.Close()
+	})
+}
+
+func TestCloseRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, false)
+		ctx := c.CloseRead(context.Background())
+		p.send(p.raw(fin|9, "there?"))
+		p.want("pong there?")
+		p.send(p.raw(fin|8, "\x03\xe8"))
+		<-ctx.Done()
+		if err := context.Cause(ctx); CloseStatus(err) != StatusNormal {
+			t.Errorf("cause: %v", err)
+		}
+		p.want("close 1000")
+		p.nc.Close()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, false)
+		ctx := c.CloseRead(context.Background())
+		p.send(p.raw(fin|1, "surprise"))
+		p.want("close 1008 no messages are expected")
+		p.send(p.raw(fin|8, "\x03\xf0"))
+		<-ctx.Done()
+		p.nc.Close()
+	})
+}

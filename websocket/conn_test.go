@@ -1,0 +1,254 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/burrownet/burrow/internal/memnet"
+	"github.com/burrownet/burrow/internal/wsframe"
+)
+
+// memPair is two connections in blocking style over memory, whose time a bubble
+// of synctest controls.
+func memPair(o common, mo *memnet.Options) (client, server *Conn) {
+	a, b := memnet.Pipe(mo)
+	return newBlocking(a, o.settings(true), nil, deflateParams{}, nil), newBlocking(b, o.settings(false), nil, deflateParams{}, nil)
+}
+
+// memPeer is a connection under test and a peer in bytes.
+func memPeer(t testing.TB, o common, client bool) (*Conn, *peer) {
+	a, b := memnet.Pipe(nil)
+	return newBlocking(a, o.settings(client), nil, deflateParams{}, nil), &peer{t: t, nc: b, client: !client}
+}
+
+func must(t testing.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// TestReadGoesOn: a Read whose context ends loses nothing, wherever it stops.
+func TestReadGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, false)
+		var in []byte
+		for _, f := range fragments(2, "a message in pieces", 4) {
+			in = append(in, p.raw(f.b0, f.payload)...)
+		}
+		in = append(in, p.raw(fin|1, "next")...)
+		go func() {
+			for i := range in {
+				time.Sleep(10 * time.Millisecond)
+				p.nc.Write(in[i : i+1])
+			}
+		}()
+		var got []string
+		cancelled := 0
+		for len(got) < 2 {
+			ctx, cancel := context.WithTimeout(context.Background(), 7*time.Millisecond)
+			typ, data, err := c.Read(ctx)
+			cancel()
+			switch {
+			case err == nil:
+				got = append(got, typ.String()+" "+string(data))
+			case errors.Is(err, context.DeadlineExceeded):
+				cancelled++
+			default:
+				t.Fatal(err)
+			}
+		}
+		if want := "binary a message in pieces/text next"; strings.Join(got, "/") != want || cancelled < len(in) {
+			t.Errorf("got %q after %d interruptions, want %q", got, cancelled, want)
+		}
+		c.CloseNow()
+		p.nc.Close()
+	})
+}
+
+// TestWriteGoesOn: a message whose context ends midway leaves before the next.
+func TestWriteGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := memnet.Pipe(&memnet.Options{Buffer: 100})
+		c := newBlocking(a, common{}.settings(false), nil, deflateParams{}, nil)
+		p := &peer{t: t, nc: b, client: true}
+		long := strings.Repeat("x", 1000)
+		for i := range 3 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			err := c.Write(ctx, MessageText, fmt.Append(nil, i, long))
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("write %d to who does not read: %v", i, err)
+			}
+		}
+		go func() {
+			must(t, "write", c.Write(context.Background(), MessageText, []byte("last")))
+			c.CloseNow()
+		}()
+		p.want("text 0" + long)
+		p.want("text last") // 1 and 2 were not begun
+		b.Close()
+	})
+}
+
+// TestWriteTimeout: who does not read ends its connection.
+func TestWriteTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := memnet.Pipe(&memnet.Options{Buffer: 100})
+		c := newBlocking(a, common{writeTimeout: 3 * time.Second}.settings(false), nil, deflateParams{}, nil)
+		began := time.Now()
+		err := c.Write(context.Background(), MessageText, make([]byte, 1000))
+		if took := time.Since(began); took < time.Second || took > 3*time.Second || CloseStatus(err) != StatusAbnormal {
+			t.Errorf("%v after %v", err, took)
+		}
+		if _, _, err := c.Read(context.Background()); CloseStatus(err) != StatusAbnormal {
+			t.Errorf("Read after that: %v", err)
+		}
+		b.Close()
+	})
+}
+
+// TestKeepAlive: silence is answered with a ping, and silence after that ends the
+// connection.
+func TestKeepAlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{pingAfter: 10 * time.Second, pongTimeout: 4 * time.Second}, false)
+		began := time.Now()
+		read := make(chan error)
+		go func() {
+			_, _, err := c.Read(context.Background())
+			read <- err
+		}()
+		p.want("ping ")
+		if at := time.Since(began); at != 10*time.Second {
+			t.Errorf("a ping after %v, want 10 s", at)
+		}
+		p.send(p.raw(fin|10, ""))
+		p.want("ping ")
+		if at := time.Since(began); at != 20*time.Second {
+			t.Errorf("the second ping after %v, want 20 s", at)
+		}
+		err := <-read
+		if at := time.Since(began); at != 24*time.Second || !errors.Is(err, ErrPongTimeout) || CloseStatus(err) != StatusAbnormal {
+			t.Errorf("after %v: %v", at, err)
+		}
+		p.want("EOF")
+	})
+}
+
+// TestPing: pings are answered while somebody reads, while nobody does, and by a
+// pong that came for a later one.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, server := memPair(common{}, &memnet.Options{Delay: time.Second})
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { // the server reads
+			for {
+				if _, _, err := server.Read(ctx); err != nil {
+					return
+				}
+			}
+		})
+		for range 3 {
+			wg.Go(func() {
+				began := time.Now()
+				err := client.Ping(ctx)
+				if took := time.Since(began); err != nil || took != 2*time.Second {
+					t.Errorf("Ping: %v after %v, want 2 s", err, took)
+				}
+			})
+		}
+		wg.Go(func() {
+			short, cancel := context.WithTimeout(ctx, time.Second/2)
+			defer cancel()
+			if err := client.Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a Ping without time: %v", err)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		// Now the client reads too.
+		wg.Go(func() {
+			if _, data, err := client.Read(ctx); err != nil || string(data) != "hello" {
+				t.Errorf("Read: %q, %v", data, err)
+			}
+		})
+		synctest.Wait()
+		must(t, "ping", client.Ping(ctx))
+		must(t, "write", server.Write(ctx, MessageText, []byte("hello")))
+		time.Sleep(5 * time.Second)
+		cancel()
+		wg.Wait()
+		client.CloseNow()
+		server.CloseNow()
+	})
+}
+
+// TestPingKeepsMessages: what arrives while a Ping waits is there for Read, in
+// order; and there is a limit to it.
+func TestPingKeepsMessages(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, true)
+		p.send(append(append(p.raw(fin|1, "one"), p.raw(fin|2, "two")...), p.raw(1, "thr")...))
+		go func() {
+			if got := p.read(); !strings.HasPrefix(got, "ping ") {
+				t.Errorf("got %q", got)
+			} else {
+				p.send(p.raw(fin|10, strings.TrimPrefix(got, "ping ")))
+				p.send(p.raw(fin, "ee"))
+			}
+		}()
+		must(t, "ping", c.Ping(context.Background()))
+		for _, want := range []string{"one", "two", "three"} {
+			_, data, err := c.Read(context.Background())
+			if err != nil || string(data) != want {
+				t.Errorf("got %q, %v; want %q", data, err, want)
+			}
+		}
+		c.CloseNow()
+		p.nc.Close()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, true)
+		go func() {
+			for {
+				if _, err := p.nc.Write(p.raw(fin|2, strings.Repeat("x", 64<<10))); err != nil {
+					return
+				}
+			}
+		}()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Ping: %v", err)
+		}
+		if x := c.extra(); x.bytes > 3*defaultMaxMessage {
+			t.Errorf("%d bytes are kept", x.bytes)
+		}
+		c.CloseNow()
+	})
+}
+
+// TestMaskKeys: keys differ, and are not used twice from the stock.
+func TestMaskKeys(t *testing.T) {
+	t.Parallel()
+	seen := map[wsframe.Key]bool{}
+	for range 1000 {
+		seen[maskKey()] = true
+	}
+	if len(seen) < 990 {
+		t.Errorf("%d different keys of 1000", len(seen))
+	}
+}

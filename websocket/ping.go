@@ -1,0 +1,73 @@
+package websocket
+
+import (
+	"context"
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/burrownet/burrow/internal/wsframe"
+)
+
+// pingWait is a Ping that waits for its pong.
+type pingWait struct {
+	id       uint64
+	answered atomic.Bool
+}
+
+// maxPings bounds the pings of a connection that wait for their pongs.
+const maxPings = 1024
+
+// Ping sends a ping and waits until it is answered (RFC 6455 5.5.2). While it
+// waits it reads what arrives; messages are kept for Read or the Handler, up to
+// MaxMessageBytes. It may be called from within a callback.
+func (c *Conn) Ping(ctx context.Context) error {
+	w := &pingWait{}
+	x := c.extra()
+	c.mu.Lock()
+	full := len(x.pings) >= maxPings
+	if !full {
+		x.pinged++
+		w.id = x.pinged
+		x.pings = append(x.pings, w)
+	}
+	c.mu.Unlock()
+	if full {
+		return wrap("ping", ErrBacklog)
+	}
+	defer c.forget(w)
+	payload := binary.BigEndian.AppendUint64(nil, w.id)
+	if err := c.writeControl(ctx, wsframe.Ping, payload); err != nil {
+		return wrap("ping", err)
+	}
+	return wrap("ping", c.wait(ctx, w.answered.Load))
+}
+
+func (c *Conn) forget(w *pingWait) {
+	x := c.extra()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, p := range x.pings {
+		if p == w {
+			x.pings = append(x.pings[:i], x.pings[i+1:]...)
+			return
+		}
+	}
+}
+
+// pong works off a pong. One that answers a ping answers those before it too
+// (RFC 6455 5.5.3); one that nobody asked for means nothing.
+func (c *Conn) pong(payload []byte) {
+	x := c.more.Load()
+	if x == nil || len(payload) != 8 {
+		return
+	}
+	id := binary.BigEndian.Uint64(payload)
+	c.mu.Lock()
+	for _, p := range x.pings {
+		if id <= x.pinged && p.id <= id {
+			p.answered.Store(true)
+		}
+	}
+	c.mu.Unlock()
+	c.announce()
+}

@@ -1,0 +1,331 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/burrownet/burrow/internal/wsframe"
+)
+
+// stream is what a connection in blocking style keeps: its net.Conn, and who reads
+// and writes it.
+type stream struct {
+	nc      net.Conn
+	reading chan struct{} // holds a token while somebody reads; capacity 1
+	writing chan struct{} // holds a token while somebody writes; capacity 1
+	drop    atomic.Bool   // messages are of no interest any more
+
+	// Owned by who reads.
+	buf    []byte
+	unread []byte    // the part of buf that was not looked at
+	readAt time.Time // the read deadline in force; zero: none
+
+	// Owned by who writes.
+	unsent    []byte    // the rest of a frame whose context ended midway
+	writeAt   time.Time // the write deadline in force; zero: none
+	committed bool      // the last write has begun: its rest will follow
+}
+
+// newBlocking makes a connection in blocking style. early is input that has
+// arrived already.
+func newBlocking(nc net.Conn, set *settings, sub *string, pm deflateParams, early []byte) *Conn {
+	c := &Conn{set: set, sub: sub, pm: pm, in: wsframe.Reader{Server: !set.client, Compression: pm.on}}
+	c.io = &stream{
+		nc: nc, reading: make(chan struct{}, 1), writing: make(chan struct{}, 1),
+		unread: append([]byte(nil), early...),
+	}
+	return c
+}
+
+// The sizes of the buffer that input goes to, in bytes: it grows once a read has
+// filled it.
+const (
+	firstBuffer = 4 << 10
+	fullBuffer  = 32 << 10
+)
+
+var longAgo = time.Unix(1, 0)
+
+// interruptible has an end of ctx call interrupt while an operation runs. done
+// waits until that can no longer happen, and reports whether it has.
+func interruptible(ctx context.Context, interrupt func()) (done func() bool) {
+	if ctx.Done() == nil {
+		return func() bool { return false }
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		interrupt()
+		close(ended)
+	})
+	return func() bool {
+		if stop() {
+			return false
+		}
+		<-ended
+		return true
+	}
+}
+
+// arm moves a deadline on, when less than half of d is left of it: so most reads
+// and writes find one that is good enough.
+func arm(at *time.Time, d time.Duration, set func(time.Time) error) {
+	if d == 0 {
+		if !at.IsZero() {
+			*at = time.Time{}
+			set(time.Time{})
+		}
+		return
+	}
+	now := time.Now()
+	if at.IsZero() || at.Sub(now) < d/2 || at.Sub(now) > d {
+		*at = now.Add(d)
+		set(*at)
+	}
+}
+
+// fill waits for input, with the token of who reads. An error other than that of
+// ctx ends the connection.
+func (s *stream) fill(ctx context.Context, c *Conn) error {
+	if s.buf == nil {
+		s.buf = make([]byte, firstBuffer)
+	}
+	for len(s.unread) == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.cause(); err != nil {
+			return err
+		}
+		limit := c.set.pingAfter
+		if c.has(stPinged) {
+			limit = c.set.pongTimeout
+		}
+		arm(&s.readAt, limit, s.nc.SetReadDeadline)
+		done := interruptible(ctx, func() { s.nc.SetReadDeadline(longAgo) })
+		n, err := s.nc.Read(s.buf)
+		interrupted := done()
+		if interrupted {
+			s.readAt = time.Time{}
+			s.nc.SetReadDeadline(time.Time{})
+		}
+		if n > 0 {
+			s.unread = s.buf[:n]
+			if n == len(s.buf) && n < fullBuffer {
+				s.buf = make([]byte, fullBuffer)
+			}
+			if c.has(stPinged) {
+				c.state.And(^uint32(stPinged))
+				s.readAt = time.Time{}
+			}
+			return nil
+		}
+		switch {
+		case err == nil || interrupted && errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.readAt = time.Time{}
+			err = c.silent()
+			if err == nil {
+				continue
+			}
+			fallthrough
+		default:
+			c.end(abnormal(err))
+			s.nc.Close()
+			return c.cause()
+		}
+	}
+	return nil
+}
+
+// silent works off that the peer has said nothing for a while: it is sent a ping,
+// once.
+func (c *Conn) silent() error {
+	if !c.set1(stPinged) {
+		return ErrPongTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := c.writeControl(ctx, wsframe.Ping, nil)
+	if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+		return nil // closing, or a writer waits for the peer: the silence ends it
+	}
+	return err
+}
+
+// next reads until there is a message, with the token of who reads. Its data is
+// borrowed until the next.
+func (c *Conn) next(ctx context.Context) (event, error) {
+	s := c.io
+	for {
+		for len(s.unread) > 0 {
+			ev, n, err := c.feed(s.unread)
+			s.unread = s.unread[n:]
+			switch {
+			case err != nil:
+				return ev, c.fail(err)
+			case ev.kind == evMessage:
+				return ev, nil
+			case ev.kind != evNone:
+				if err := c.control(ev); err != nil {
+					return ev, err
+				}
+			}
+			c.settle()
+			if p := c.part; p != nil && p.stream {
+				return event{}, nil // the Reader looks at what there is
+			}
+		}
+		if err := s.fill(ctx, c); err != nil {
+			return event{}, err
+		}
+	}
+}
+
+// lockRead takes the right to read.
+func (s *stream) lockRead(ctx context.Context) error {
+	select {
+	case s.reading <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *stream) unlockRead() { <-s.reading }
+
+// lockWrite takes the right to write.
+func (s *stream) lockWrite(ctx context.Context) error {
+	select {
+	case s.writing <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// waitBlocking waits for a change, and reads itself while nobody else does. What
+// it reads is for others: messages are kept, as far as there is room.
+func (c *Conn) waitBlocking(ctx context.Context, changed <-chan struct{}) error {
+	s := c.io
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case s.reading <- struct{}{}:
+	}
+	if s.drop.Load() && c.part != nil {
+		c.disown(c.part)
+		c.part.stream = false
+	}
+	if !s.drop.Load() && c.crowded() {
+		s.unlockRead()
+		select { // nothing is read until somebody takes a message
+		case <-changed:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer s.unlockRead()
+	if err := s.fill(ctx, c); err != nil {
+		return err
+	}
+	for len(s.unread) > 0 && (s.drop.Load() || !c.crowded()) {
+		ev, n, err := c.feed(s.unread)
+		s.unread = s.unread[n:]
+		switch {
+		case err != nil:
+			return c.fail(err)
+		case ev.kind == evMessage && !s.drop.Load():
+			c.keep(ev)
+		case ev.kind != evNone && ev.kind != evMessage:
+			if err := c.control(ev); err != nil {
+				return err
+			}
+		}
+		c.settle()
+		if p := c.part; p != nil && p.stream && p.done {
+			c.detachReader()
+		}
+	}
+	return nil
+}
+
+// crowded reports whether no more may be read for others. The caller reads.
+func (c *Conn) crowded() bool {
+	if p := c.part; p != nil && p.stream && int64(len(p.buf)-p.taken) > defaultMaxMessage {
+		return true
+	}
+	return c.keptTooMuch()
+}
+
+// write writes head and body, with the token of who writes.
+func (s *stream) write(ctx context.Context, c *Conn, head, body []byte) error {
+	s.committed = false
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(s.unsent) > 0 {
+		rest := s.unsent
+		s.unsent = nil
+		if err := s.send(ctx, c, rest); err != nil {
+			return err
+		}
+	}
+	s.committed = true
+	if len(body) == 0 {
+		return s.send(ctx, c, head)
+	}
+	return s.send(ctx, c, head, body)
+}
+
+// send writes the parts of a frame. What ctx interrupts is kept, to go before the
+// next frame; every other fault ends the connection.
+func (s *stream) send(ctx context.Context, c *Conn, parts ...[]byte) error {
+	arm(&s.writeAt, c.set.writeTimeout, s.nc.SetWriteDeadline)
+	done := interruptible(ctx, func() { s.nc.SetWriteDeadline(longAgo) })
+	var n int64
+	var err error
+	if len(parts) == 1 {
+		var m int
+		m, err = s.nc.Write(parts[0])
+		n = int64(m)
+	} else {
+		bufs := net.Buffers{parts[0], parts[1]}
+		n, err = bufs.WriteTo(s.nc) // one system call where the connection can
+	}
+	interrupted := done()
+	if interrupted {
+		s.writeAt = time.Time{}
+		s.nc.SetWriteDeadline(time.Time{})
+	}
+	if err == nil {
+		return nil
+	}
+	if interrupted && errors.Is(err, os.ErrDeadlineExceeded) {
+		for _, p := range parts {
+			skip := min(n, int64(len(p)))
+			s.unsent = append(s.unsent, p[skip:]...)
+			n -= skip
+		}
+		return ctx.Err()
+	}
+	c.end(abnormal(err))
+	s.nc.Close()
+	return c.cause()
+}
