@@ -78,6 +78,7 @@ type extra struct {
 	pinged  uint64    // Ping calls so far
 	pending []message // arrived, and not read yet
 	bytes   int       // of pending
+	member  *member   // of the first Hub that the connection has joined; nil: of none
 	// sentWindow is owned by who writes, and readWindow by who reads.
 	sentWindow, readWindow window
 }
@@ -134,12 +135,15 @@ func (c *Conn) end(cause error) bool {
 	x := c.extra()
 	c.mu.Lock()
 	first := x.cause == nil
+	var joined *member
 	if first {
 		x.cause = cause
+		joined, x.member = x.member, nil
 	}
 	c.mu.Unlock()
 	if first {
 		c.set1(stEnded)
+		c.leaveHubs(joined)
 	}
 	c.announce()
 	return first

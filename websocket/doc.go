@@ -20,8 +20,9 @@
 //
 // With AcceptOptions.Handler its callbacks get the messages instead: on an event
 // loop an idle connection then has no goroutine and no buffer. A client is opened
-// with Dial. [Registry] finds sub-protocols by path and name, [URLSigner] makes URLs
-// for browsers, which cannot send credentials.
+// with Dial. A [Hub] sends messages to many connections at once. [Registry] finds
+// sub-protocols by path and name, [URLSigner] makes URLs for browsers, which cannot
+// send credentials.
 //
 // # Cancellation
 //

@@ -73,3 +73,26 @@ func ExampleURLSigner() {
 	fmt.Println(v.Name, err)
 	// Output: ann <nil>
 }
+
+// A chat: what one says, all of the room hear.
+func ExampleHub() {
+	hub := &websocket.Hub{Slow: websocket.Disconnect}
+	options := &websocket.AcceptOptions{Handler: &websocket.Funcs{
+		OnOpen: func(c *websocket.Conn) { hub.Subscribe(c, "room") },
+		OnMessage: func(_ *websocket.Conn, t websocket.MessageType, data []byte) {
+			hub.Publish(context.Background(), "room", t, data)
+		},
+	}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		websocket.Accept(w, r, options)
+	}))
+	defer srv.Close()
+
+	ctx := context.Background()
+	alice, _ := websocket.Dial(ctx, "ws"+srv.URL[len("http"):], nil)
+	defer alice.Close(websocket.StatusNormal, "")
+	alice.Write(ctx, websocket.MessageText, []byte("hello, room"))
+	_, data, _ := alice.Read(ctx)
+	fmt.Println(string(data))
+	// Output: hello, room
+}

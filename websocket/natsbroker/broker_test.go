@@ -1,0 +1,90 @@
+package natsbroker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/burrownet/burrow/websocket"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// natsServer starts one within this process; port -1 is a free one.
+func natsServer(t *testing.T, port int) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	return s
+}
+
+func connect(t *testing.T, url string, o ...nats.Option) *nats.Conn {
+	t.Helper()
+	o = append(o, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.NoEcho())
+	nc, err := nats.Connect(url, o...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		nc.Close()
+		until(t, "the connection closes", nc.IsClosed)
+	})
+	return nc
+}
+
+// TestNATS: two hubs over a server that is ended, and started again.
+func TestNATS(t *testing.T) {
+	t.Parallel()
+	s := natsServer(t, -1)
+	url, port := s.ClientURL(), s.Addr().(*net.TCPAddr).Port
+	a := start(t, &Broker{Conn: connect(t, url)})
+	b := start(t, &Broker{Conn: connect(t, url)})
+	testCluster(t, a, b, func() { s.Shutdown(); s.WaitForShutdown() }, func() { natsServer(t, port) })
+}
+
+// TestRefused: what the connection has no room for is said.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	s := natsServer(t, -1)
+	nc := connect(t, s.ClientURL(), nats.ReconnectBufSize(100))
+	b := &Broker{Conn: nc}
+	s.Shutdown()
+	s.WaitForShutdown()
+	until(t, "the connection is lost", nc.IsReconnecting)
+	e := &websocket.Envelope{Publication: websocket.Publication{Topic: "t", Type: websocket.MessageText, Data: make([]byte, 200)}}
+	until(t, "the buffer is full", func() bool {
+		err := b.Publish(context.Background(), e)
+		if err != nil && !errors.Is(err, websocket.ErrBacklog) {
+			t.Fatalf("publish: %v, want %v", err, websocket.ErrBacklog)
+		}
+		return err != nil
+	})
+}
+
+// TestClosed: Run ends when the connection was closed for good.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, natsServer(t, -1).ClientURL())
+	h := &websocket.Hub{Broker: &Broker{Conn: nc}}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(context.Background()) }()
+	until(t, "the hub subscribes", func() bool { return nc.NumSubscriptions() == 1 })
+	nc.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrBadSubscription) {
+			t.Errorf("run: %v, want that the connection is closed", err)
+		}
+	case <-time.After(patience):
+		t.Error("the hub does not notice that the connection is closed")
+	}
+}

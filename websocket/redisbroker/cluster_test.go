@@ -1,0 +1,146 @@
+package redisbroker
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/burrownet/burrow/internal/leak"
+	"github.com/burrownet/burrow/websocket"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+// patience bounds whatever a test waits for.
+const patience = 30 * time.Second
+
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("timeout: %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// node is a hub, and a client whose connection has subscribed to "t".
+type node struct {
+	hub    *websocket.Hub
+	client *websocket.Conn
+}
+
+func start(t *testing.T, b websocket.Broker) *node {
+	t.Helper()
+	n := &node{hub: &websocket.Hub{Broker: b, Logger: slog.New(slog.DiscardHandler)}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := n.hub.Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		websocket.Accept(w, r, &websocket.AcceptOptions{Handler: &websocket.Funcs{
+			OnOpen: func(c *websocket.Conn) { n.hub.Subscribe(c, "t") },
+		}})
+	}))
+	t.Cleanup(srv.Close)
+	var err error
+	n.client, err = websocket.Dial(within(t), "ws"+srv.URL[len("http"):], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.client.Close(websocket.StatusNormal, "") })
+	return n
+}
+
+// hear publishes at one hub until another receives that.
+func hear(t *testing.T, from, to *node) {
+	t.Helper()
+	before := to.hub.Stats().Received
+	until(t, "the hubs hear each other", func() bool {
+		from.hub.Publish(within(t), "-", websocket.MessageText, nil)
+		return to.hub.Stats().Received > before
+	})
+}
+
+// read reads numbers until the last: none may come twice, or late.
+func (n *node) read(t *testing.T, last int) (count int) {
+	t.Helper()
+	for at := -1; at < last; count++ {
+		_, data, err := n.client.Read(within(t))
+		if err != nil {
+			t.Fatalf("read: %v", err)
+		}
+		number, err := strconv.Atoi(string(data))
+		if err != nil || number <= at {
+			t.Fatalf("%q after %d", data, at)
+		}
+		at = number
+	}
+	return count
+}
+
+// testCluster: what one hub publishes reaches both, and when the broker dies in
+// between what is lost is declared, exactly.
+func testCluster(t *testing.T, a, b *node, kill, restart func()) {
+	hear(t, a, b)
+	hear(t, b, a)
+	a.hub.Publish(within(t), "t", websocket.MessageText, []byte("begin"))
+	for _, n := range []*node{a, b} { // now all that hear has sent has arrived
+		if _, data, err := n.client.Read(within(t)); err != nil || string(data) != "begin" {
+			t.Fatalf("got %q, %v, want the beginning", data, err)
+		}
+	}
+	received, lost := b.hub.Stats().Received, b.hub.Stats().Lost
+	const steady = 300
+	number := 0
+	publish := func() {
+		a.hub.Publish(within(t), "t", websocket.MessageText, strconv.AppendInt(nil, int64(number), 10))
+		number++
+	}
+	for range steady {
+		publish()
+	}
+	until(t, "all arrive", func() bool { return b.hub.Stats().Received >= received+steady })
+	kill()
+	for range steady {
+		publish()
+	}
+	restart()
+	until(t, "messages arrive again", func() bool {
+		publish()
+		time.Sleep(5 * time.Millisecond)
+		return b.hub.Stats().Received >= received+steady+20
+	})
+	until(t, "all that were published are accounted for", func() bool {
+		s := b.hub.Stats()
+		if s.Received-received+s.Lost-lost == uint64(number) {
+			return true
+		}
+		publish()
+		time.Sleep(20 * time.Millisecond)
+		return false
+	})
+	s := b.hub.Stats()
+	t.Logf("%d published, %d received, %d lost, %d came twice", number, s.Received-received, s.Lost-lost, s.Duplicate)
+	if got := a.read(t, number-1); got != number {
+		t.Errorf("%d messages reached the hub's own connection, want %d", got, number)
+	}
+	if got := b.read(t, number-1); uint64(got) != s.Received-received {
+		t.Errorf("%d messages reached the other hub's connection, want %d", got, s.Received-received)
+	}
+}
