@@ -26,6 +26,7 @@ import (
 type verbs struct {
 	Serve      serveVerb      `cmd:"" help:"Serve a folder over HTTP."`
 	TFTP       tftpVerb       `cmd:"" name:"tftp" help:"Serve, get and put files over TFTP."`
+	WS         wsVerb         `cmd:"" name:"ws" help:"Talk to a WebSocket server, or be one that echoes."`
 	Completion completionVerb `cmd:"" help:"Print a completion script for a shell."`
 	Version    versionVerb    `cmd:"" help:"Print the version."`
 }

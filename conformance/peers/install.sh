@@ -24,17 +24,40 @@ need atftp atftp
 need busybox busybox
 need dnsmasq dnsmasq-base
 need ip iproute2
+need redis-server redis-server
+need node nodejs
+need npm npm
+/usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
 need qemu-system-x86_64 qemu-system-x86 ipxe-qemu seabios
+
+# npm's packages, in a folder that git ignores. They are code from elsewhere: their
+# versions are fixed, and none of their scripts runs.
+npm_packages=(ws@8.23.0)
+npm_folder=$(cd "$(dirname "$0")/../.." && pwd)/.peers/npm
+install_npm() {
+  local package
+  command -v npm >/dev/null || return 0
+  for package in "${npm_packages[@]}"; do
+    grep -qs "\"version\": \"${package##*@}\"" "$npm_folder/node_modules/${package%@*}/package.json" && continue
+    mkdir -p "$npm_folder"
+    npm install --prefix "$npm_folder" --no-audit --no-fund --ignore-scripts --save-exact "${npm_packages[@]}"
+    return
+  done
+}
 
 # Servers whose packages exclude one that is installed: unpacked beside it.
 beside=/opt/burrow-peers
 unpack=()
 [ -x "$beside/usr/sbin/atftpd" ] || unpack+=(atftpd)
-[ $((${#missing[@]} + ${#unpack[@]})) -gt 0 ] || exit 0
+if [ $((${#missing[@]} + ${#unpack[@]})) -eq 0 ]; then
+  install_npm
+  exit 0
+fi
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "peers: not installed here: ${missing[*]} ${unpack[*]} (on Debian, as root: apt-get install ${missing[*]} ${unpack[*]})" >&2
   [ "${CI:-}" != true ] || exit 1
+  install_npm
   exit 0
 fi
 
@@ -62,3 +85,4 @@ if [ "${#unpack[@]}" -gt 0 ]; then
   (cd "$packages" && chmod 755 . && "${apt[@]}" download "${unpack[@]}" && for p in *.deb; do dpkg -x "$p" "$beside"; done)
   rm -rf "$packages"
 fi
+install_npm
