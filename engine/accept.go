@@ -63,9 +63,8 @@ func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error 
 		stopped := make(chan struct{}, len(all))
 		for _, l := range all {
 			l.do(func() {
-				l.poll.unlisten(fd)
 				delete(l.accept, int32(fd))
-				stopped <- struct{}{}
+				l.poll.unlisten(fd, func() { stopped <- struct{}{} })
 			})
 		}
 		for range all {
@@ -91,6 +90,26 @@ func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error 
 
 // maxAccept bounds the connections accepted in one go.
 const maxAccept = 64
+
+// accepted goes on with a connection that the poller has taken.
+func (l *loop) accepted(w *worker, ev event) bool {
+	a := l.accept[ev.fd]
+	switch {
+	case a == nil && ev.res >= 0:
+		sysClose(int(ev.res)) // it came while the listener was taken away
+		return true
+	case a == nil:
+		return true
+	case ev.res < 0:
+		l.acceptFailed(a, ev.fd, syscall.Errno(-ev.res))
+		return true
+	}
+	a.tries = 0
+	c := &Conn{fd: ev.res, svc: a.svc}
+	c.setPeer(peername(int(ev.res)))
+	a.svc.open.Add(1)
+	return l.adopt(w, c)
+}
 
 // acceptAll takes what has arrived at a listening descriptor.
 func (l *loop) acceptAll(w *worker, fd int32) bool {
@@ -127,7 +146,7 @@ func (l *loop) acceptFailed(a *acceptor, fd int32, err error) {
 	a.svc.logAccept(err)
 	pause := min(acceptPause<<min(a.tries, 10), maxAcceptPause)
 	a.tries++
-	l.poll.unlisten(int(fd))
+	l.poll.unlisten(int(fd), nil)
 	l.afterFunc(pause, func(*worker) bool {
 		if l.accept[fd] == a {
 			l.poll.listen(int(fd))
@@ -154,9 +173,9 @@ func (s *service) logAccept(err error) {
 
 // adopt gives a new connection to the loop with the fewest.
 func (l *loop) adopt(w *worker, c *Conn) bool {
-	c.flags = flagBusy
 	l.e.born()
 	to := l.e.pickLoop(l)
+	c.flags = to.claim
 	c.loop = to
 	to.open.Add(1)
 	if to != l {
@@ -176,7 +195,9 @@ func (l *loop) enroll(c *Conn) {
 	if l.gen == 0 {
 		l.gen = 1 // 0 marks listeners
 	}
+	c.mu.Lock() // who has attached it may write already
 	c.gen = l.gen
+	c.mu.Unlock()
 	c.node.Value = c
 	for int(c.fd) >= len(l.conns) {
 		l.conns = append(l.conns, make([]*Conn, max(64, len(l.conns)))...)
@@ -256,11 +277,11 @@ func (s *service) attachFD(nc net.Conn, p Protocol) (*Conn, error) {
 		sysClose(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	c := &Conn{fd: int32(fd), svc: s, proto: p, flags: flagBusy}
+	c := &Conn{fd: int32(fd), svc: s, proto: p}
 	c.setPeer(addrPort(nc.RemoteAddr()))
 	nc.Close()
 	l := s.e.pickLoop(nil)
-	c.loop = l
+	c.loop, c.flags = l, l.claim
 	l.open.Add(1)
 	return c, l.post(func(w *worker) bool {
 		l.enroll(c)

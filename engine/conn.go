@@ -2,7 +2,6 @@ package engine
 
 import (
 	"crypto/tls"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -53,6 +52,13 @@ const (
 	flagStreamEnd             // the peer has ended its side
 	flagDetached              // the socket belongs to somebody else
 	flagCorked                // what is written leaves at the end of the call
+
+	// With a poller that completes:
+	flagGather    // a call on the loop is in progress: what it writes leaves with the loop's turn
+	flagGathered  // out holds nothing but that: the socket was not offered it yet
+	flagChanged   // a change is on its way to the poller
+	flagReceiving // the poller receives; without it the socket may be read directly
+	flagLeaving   // Detach has the poller let go
 )
 
 // Conn is one connection of an [Engine]. Write, Post, Close, Shutdown, AfterFunc
@@ -75,6 +81,7 @@ type Conn struct {
 	w        *worker      // owned by the call in progress; nil outside calls
 	in       *input       // owned by the call in progress: input not used yet
 	out      *backlog     // guarded by mu; nil: nothing is waiting
+	got      *arrivals    // guarded by mu; nil: nothing has arrived, or the poller does not receive
 	ext      *ext         // what few connections have; guarded by mu while it is nil, then immutable
 	node     timerwheel.Node[*Conn]
 }
@@ -182,6 +189,9 @@ func (c *Conn) SetProtocol(p Protocol) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.proto = p
+	if c.svc.closing.Load() {
+		c.flags |= flagDrain // the former one was told; p was not
+	}
 }
 
 // SetDeadline asks for a Timeout call when d has passed with no call in
@@ -247,46 +257,6 @@ func (c *Conn) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	return c.loop.afterFunc(d, c.loop.asCall(f))
 }
 
-// Watch has f called, at most once, when the peer goes away while a call is in
-// progress: with io.EOF when it has ended its side, else with what happened. nil
-// takes it back. f runs on the loop and must not block. Called from within a
-// call.
-func (c *Conn) Watch(f func(error)) {
-	c.mu.Lock()
-	x := c.ext
-	if f == nil && x == nil {
-		c.mu.Unlock()
-		return
-	}
-	x = c.moreLocked()
-	x.watch = f
-	gone := c.flags&flagGone != 0
-	c.mu.Unlock()
-	switch {
-	case f == nil:
-		if x.g != nil {
-			x.g.stopWatching(c)
-		}
-	case gone:
-		c.tellWatcher(io.EOF)
-	case x.g != nil:
-		x.g.startWatching(c)
-	}
-}
-
-// tellWatcher calls the function given to Watch, once.
-func (c *Conn) tellWatcher(err error) {
-	c.mu.Lock()
-	var f func(error)
-	if c.ext != nil {
-		f, c.ext.watch = c.ext.watch, nil
-	}
-	c.mu.Unlock()
-	if f != nil {
-		f(err)
-	}
-}
-
 // wakeLocked wakes the goroutines that wait in More (flagWantRead) or Flush
 // (flagWantWrite). c.mu is held.
 func (c *Conn) wakeLocked(want uint32) {
@@ -324,6 +294,7 @@ func (c *Conn) Close() error {
 	c.flags |= flagClosing
 	busy := c.flags&flagBusy != 0
 	if busy {
+		c.offerLocked()
 		c.hangUpLocked()
 	}
 	c.mu.Unlock()
@@ -390,6 +361,7 @@ func (c *Conn) shutSocket() error {
 	case c.flags&flagClosed != 0:
 		return net.ErrClosed
 	case c.fd >= 0:
+		c.offerLocked()
 		return sysShutdown(int(c.fd), false)
 	case c.ext != nil && c.ext.nc != nil:
 		if cw, ok := c.ext.nc.(interface{ CloseWrite() error }); ok {

@@ -24,8 +24,11 @@ func (l *loop) find(ev event) *Conn {
 // deliver works off one event. Like all that may run a call, it reports false
 // when the goroutine is no longer the loop.
 func (l *loop) deliver(w *worker, ev event) bool {
-	if ev.what&eventAccept != 0 {
+	switch {
+	case ev.what&eventAccept != 0:
 		return l.acceptAll(w, ev.fd)
+	case ev.what&eventAccepted != 0:
+		return l.accepted(w, ev)
 	}
 	c := l.find(ev)
 	if c == nil {
@@ -38,7 +41,7 @@ func (l *loop) deliver(w *worker, ev event) bool {
 	if ev.what&(eventInput|eventGone) == 0 {
 		finish := c.out == nil && c.flags&(flagFinish|flagBusy|flagLinger) == flagFinish
 		if finish {
-			c.flags |= flagBusy
+			c.flags |= l.claim
 		}
 		c.mu.Unlock()
 		if finish {
@@ -52,11 +55,14 @@ func (l *loop) deliver(w *worker, ev event) bool {
 	}
 	if c.out != nil && ev.what&eventDead == 0 && (c.out.len() > pauseAt || c.flags&flagFinish != 0) {
 		c.flags |= flagPaused // input waits until the peer reads
+		if ev.what&eventGone != 0 {
+			c.flags |= flagGone // or it would be reported for ever
+		}
 		c.armLocked()
 		c.mu.Unlock()
 		return true
 	}
-	c.flags |= flagBusy
+	c.flags |= l.claim
 	turn := c.turn
 	switch {
 	case ev.what&eventDead != 0 && c.flags&flagStreamEnd != 0:
@@ -73,7 +79,10 @@ const pauseAt = 64 << 10
 
 // roomLocked works off that the socket takes more.
 func (l *loop) roomLocked(c *Conn) {
-	err := c.flushLocked()
+	var err error
+	if !l.completes {
+		err = c.flushLocked()
+	}
 	if c.out == nil {
 		c.wakeLocked(flagWantWrite)
 		if c.flags&flagBusy == 0 {
@@ -141,7 +150,7 @@ func (l *loop) checkDeadline(w *worker, c *Conn) bool {
 		c.mu.Unlock()
 		return true
 	}
-	c.flags |= flagBusy
+	c.flags |= l.claim
 	linger := c.flags&flagLinger != 0
 	early := c.ext != nil && c.ext.early
 	c.mu.Unlock()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"io"
 	"net"
 	"os"
 )
@@ -31,7 +32,32 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 		c.depart(w)
 		return x.nc, append(unread, x.g.detach(c)...), nil
 	}
-	c.loop.poll.forget(c)
+	if c.loop.completes {
+		c.mu.Unlock()
+		c.leave()
+		c.loop.poll.detach(c)
+		c.mu.Lock()
+		if c.flags&(flagClosed|flagClosing) != 0 {
+			c.mu.Unlock()
+			return nil, nil, net.ErrClosed
+		}
+		if a := c.got; a != nil {
+			if a.err != nil && a.err != io.EOF && a.len() == 0 {
+				err := c.readError(a.err) // the socket would not tell it again
+				c.flags |= flagClosing
+				c.mu.Unlock()
+				return nil, nil, err
+			}
+			if x != nil && x.tls != nil {
+				x.tls.feed.pending = append(x.tls.feed.pending, a.b[a.off:]...)
+			} else {
+				unread = append(unread, a.b[a.off:]...)
+			}
+			c.got = nil
+		}
+	} else {
+		c.loop.poll.detach(c)
+	}
 	f := os.NewFile(uintptr(fd), "burrow")
 	nc, err = net.FileConn(f) // has a descriptor of its own
 	f.Close()

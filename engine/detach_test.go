@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 func TestDetach(t *testing.T) {
@@ -107,4 +109,41 @@ func TestSetProtocol(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestWriteBeforeEnrolment writes more than the socket takes as soon as Attach has
+// returned.
+func TestWriteBeforeEnrolment(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		for range 20 {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			peer, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ln.Close()
+			c, err := e.Attach(nc, &proto{data: echo})
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg := noise(3 << 20)
+			if _, err := c.Write(msg); err != nil {
+				t.Fatalf("the first write: %v", err)
+			}
+			peer.SetDeadline(time.Now().Add(10 * time.Second))
+			got := make([]byte, len(msg))
+			if n, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, msg) {
+				t.Fatalf("%d of %d bytes arrived, %v", n, len(msg), err)
+			}
+			c.Close()
+			peer.Close()
+		}
+	})
 }

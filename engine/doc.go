@@ -21,6 +21,13 @@
 // connections without a descriptor, one goroutine per connection does the same
 // job with the same Protocol. docs/loop.md numbers the stages of a loop.
 //
+// DriverUring has a loop of Linux receive, send and accept with io_uring, a whole
+// turn in one system call. It needs Linux 6.0, better 6.12 (buffers that many
+// small messages share) and 6.17 (a bound for what one connection receives at a
+// time). Containers refuse io_uring by default; so do kernel.io_uring_disabled
+// and SELinux: the error says which, and what allows it. What a call writes on
+// the loop leaves when the turn ends, so a Write that fails is noticed later.
+//
 // # Cancellation
 //
 // Cancelling the context of Serve closes the listener and drains: each Protocol

@@ -14,35 +14,6 @@ import (
 	"time"
 )
 
-// Driver says what feeds the connections of an [Engine].
-type Driver uint8
-
-const (
-	DriverAuto      Driver = iota // an event loop where the platform has one, else goroutines
-	DriverEpoll                   // Linux
-	DriverKqueue                  // macOS and the BSDs
-	DriverGoroutine               // everywhere: one goroutine per connection
-)
-
-var driverNames = [...]string{"auto", "epoll", "kqueue", "goroutine"}
-
-func (d Driver) String() string {
-	if int(d) < len(driverNames) {
-		return driverNames[d]
-	}
-	return fmt.Sprintf("Driver(%d)", uint8(d))
-}
-
-// ParseDriver is the driver of a name: auto, epoll, kqueue or goroutine.
-func ParseDriver(name string) (Driver, error) {
-	for d, n := range driverNames {
-		if n == name {
-			return Driver(d), nil
-		}
-	}
-	return 0, fmt.Errorf("engine: there is no driver %q; use auto, epoll, kqueue or goroutine", name)
-}
-
 // Engine runs event loops. The zero value is ready; the fields are read at the
 // first use and must not be changed after it. Methods may be called
 // concurrently. Its loops run while there is a Serve in progress or a connection
@@ -82,6 +53,8 @@ type Engine struct {
 	handovers atomic.Uint64
 	attached  service
 	nextLoop  atomic.Uint32
+	inUse     atomic.Uint32 // a Driver
+	fallbacks atomic.Uint64
 	births    atomic.Uint64 // connections so far
 	trimmer   *time.Timer   // guarded by mu; nil: no burst to clean up after
 	trimmed   uint64        // calls when the trimmer looked last; guarded by mu
@@ -118,23 +91,8 @@ func (e *Engine) maxUnread() int  { return orDefault(e.MaxUnread, 4<<20) }
 // so that the loop went on elsewhere.
 func (e *Engine) Handovers() uint64 { return e.handovers.Load() }
 
-// driver is the driver in force.
-func (e *Engine) driver() (Driver, error) {
-	if e.Driver == DriverAuto {
-		return platformDriver, nil
-	}
-	if e.Driver == DriverGoroutine || e.Driver == platformDriver {
-		return e.Driver, nil
-	}
-	return 0, &driverError{e.Driver}
-}
-
 // acquire starts the loops with the first user.
 func (e *Engine) acquire() (d Driver, err error) {
-	d, err = e.driver()
-	if err != nil {
-		return 0, err
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for e.ended != nil { // the loops of an earlier use are ending
@@ -146,8 +104,9 @@ func (e *Engine) acquire() (d Driver, err error) {
 	if e.attached.e == nil {
 		e.attached.e = e
 	}
-	if e.users == 0 && d != DriverGoroutine {
-		if err := e.start(); err != nil {
+	d = Driver(e.inUse.Load())
+	if e.users == 0 {
+		if d, err = e.start(); err != nil {
 			return 0, err
 		}
 	}
@@ -155,21 +114,26 @@ func (e *Engine) acquire() (d Driver, err error) {
 	return d, nil
 }
 
-func (e *Engine) start() error {
+func (e *Engine) startLoops(d Driver) error {
 	n := e.Loops
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
 	all := make([]*loop, n)
 	for i := range all {
-		p, err := newPoller()
+		l := &loop{e: e, accept: map[int32]*acceptor{}, claim: flagBusy}
+		p, err := newPoller(d, &l.parked)
 		if err != nil {
 			for _, l := range all[:i] {
 				l.poll.close()
 			}
-			return fmt.Errorf("engine: open an event loop: %w", err)
+			return err
 		}
-		all[i] = &loop{e: e, poll: p, accept: map[int32]*acceptor{}}
+		l.poll, l.completes = p, p.completes()
+		if l.completes && e.Patience >= 0 {
+			l.claim |= flagGather
+		}
+		all[i] = l
 	}
 	e.all.Store(&all)
 	for _, l := range all {

@@ -56,16 +56,58 @@ func echo(c *Conn, b []byte) (int, error) {
 
 // on runs a test on every driver of this platform.
 func on(t *testing.T, f func(t *testing.T, e *Engine)) {
-	for _, d := range []Driver{platformDriver, DriverGoroutine} {
+	for _, d := range platformDrivers() {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
+			needs(t, d)
 			f(t, &Engine{Driver: d})
 		})
 	}
 }
 
+// onLoops runs a test on every driver that has loops, one after the other.
+func onLoops(t *testing.T, f func(t *testing.T, e *Engine)) {
+	for _, d := range platformDrivers() {
+		if d != DriverGoroutine {
+			t.Run(d.String(), func(t *testing.T) {
+				needs(t, d)
+				f(t, &Engine{Driver: d})
+			})
+		}
+	}
+}
+
+// needs skips a test whose driver this system refuses: the ring, in containers.
+func needs(t testing.TB, d Driver) {
+	t.Helper()
+	if d == DriverGoroutine {
+		return
+	}
+	p, err := newPoller(d, new(atomic.Bool))
+	if err != nil {
+		t.Skipf("this system refuses the %v driver: %v", d, err)
+	}
+	p.close()
+}
+
 // serve runs an engine for the time of a test and returns how to dial it.
-func serve(t *testing.T, e *Engine, accept func(*Conn) Protocol, opts *ServeOptions) func() net.Conn {
+func serve(t testing.TB, e *Engine, accept func(*Conn) Protocol, opts *ServeOptions) func() net.Conn {
+	t.Helper()
+	addr := serveAddr(t, e, accept, opts)
+	return func() net.Conn {
+		t.Helper()
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		return nc
+	}
+}
+
+// serveAddr is serve for peers that dial by themselves.
+func serveAddr(t testing.TB, e *Engine, accept func(*Conn) Protocol, opts *ServeOptions) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,16 +127,7 @@ func serve(t *testing.T, e *Engine, accept func(*Conn) Protocol, opts *ServeOpti
 			t.Error("Serve did not return")
 		}
 	})
-	return func() net.Conn {
-		t.Helper()
-		nc, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { nc.Close() })
-		nc.SetDeadline(time.Now().Add(10 * time.Second))
-		return nc
-	}
+	return ln.Addr().String()
 }
 
 func same(p Protocol) func(*Conn) Protocol { return func(*Conn) Protocol { return p } }

@@ -74,18 +74,19 @@ func (c *Conn) finish(err error) {
 		c.mu.Unlock()
 		return
 	}
+	c.offerLocked()
 	c.flags |= flagClosed | flagBusy
 	fd := c.fd
 	c.fd = -1
-	if c.out != nil {
+	if c.out != nil && c.out.flight == nil {
 		c.out.release()
 		c.out = nil
 	}
 	x := c.ext
-	c.mu.Unlock()
 	if fd >= 0 {
-		sysClose(int(fd))
+		c.loop.poll.end(c, fd)
 	}
+	c.mu.Unlock()
 	if x != nil {
 		if x.nc != nil {
 			x.nc.Close()

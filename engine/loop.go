@@ -24,8 +24,10 @@ func ticks(ns int64) uint64 { return uint64((ns + int64(tick) - 1) / int64(tick)
 // loop is one event loop. Its fields belong to the goroutine that is the loop
 // at the moment; handover.go tells how that role moves.
 type loop struct {
-	e    *Engine
-	poll poller
+	e         *Engine
+	poll      poller
+	completes bool   // poll does; immutable
+	claim     uint32 // the flags that a call sets to own its connection; immutable
 
 	conns  []*Conn // by descriptor
 	gen    uint32  // the generation given to the newest connection
@@ -111,6 +113,7 @@ func (l *loop) died(w *worker) {
 // turnAround is the loop proper.
 func (l *loop) turnAround(w *worker) {
 	l.e.monitor.wake(l.e)
+	l.poll.resume()
 	for !l.stopped {
 		w.now = clock()
 		if !l.reap(w) || !l.expire(w) || !l.runCalls(w) {

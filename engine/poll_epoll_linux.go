@@ -10,8 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const platformDriver = DriverEpoll
-
 // epoll is the poller of Linux: level-triggered, one read per event. What
 // cannot block goes through raw system calls, which the scheduler does not see
 // (they cost half as much); only a wait that may block tells it.
@@ -26,7 +24,7 @@ type epoll struct {
 // preempted, and the batch delays what arrives meanwhile.
 const maxEvents = 128
 
-func newPoller() (poller, error) {
+func newEpoll() (poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
@@ -77,7 +75,22 @@ func (p *epoll) listen(fd int) error {
 	return p.ctl(unix.EPOLL_CTL_ADD, fd, 0, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
 }
 
-func (p *epoll) unlisten(fd int) { p.ctl(unix.EPOLL_CTL_DEL, fd, 0, 0) }
+func (p *epoll) unlisten(fd int, done func()) {
+	p.ctl(unix.EPOLL_CTL_DEL, fd, 0, 0)
+	if done != nil {
+		done()
+	}
+}
+
+func (p *epoll) detach(c *Conn) { p.forget(c) }
+
+func (p *epoll) end(_ *Conn, fd int32) { sysClose(int(fd)) }
+
+func (p *epoll) completes() bool { return false }
+
+func (p *epoll) later(*Conn) {}
+
+func (p *epoll) resume() {}
 
 func (p *epoll) wait(d time.Duration) (int, error) {
 	p.at, p.n = 0, 0

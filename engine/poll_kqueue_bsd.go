@@ -12,6 +12,10 @@ import (
 
 const platformDriver = DriverKqueue
 
+func platformDrivers() []Driver { return []Driver{DriverKqueue, DriverGoroutine} }
+
+func autoDrivers() []Driver { return []Driver{DriverKqueue} }
+
 // kqueue is the poller of macOS and the BSDs: level-triggered, one read per
 // event.
 type kqueue struct {
@@ -27,7 +31,7 @@ type kqueue struct {
 
 const maxEvents = 128
 
-func newPoller() (poller, error) {
+func newPoller(Driver, *atomic.Bool) (poller, error) {
 	fd, err := unix.Kqueue()
 	if err != nil {
 		return nil, err
@@ -90,7 +94,22 @@ func (p *kqueue) listen(fd int) error {
 	return p.change(fd, unix.EVFILT_READ, unix.EV_ADD)
 }
 
-func (p *kqueue) unlisten(fd int) { p.change(fd, unix.EVFILT_READ, unix.EV_DELETE) }
+func (p *kqueue) unlisten(fd int, done func()) {
+	p.change(fd, unix.EVFILT_READ, unix.EV_DELETE)
+	if done != nil {
+		done()
+	}
+}
+
+func (p *kqueue) detach(c *Conn) { p.forget(c) }
+
+func (p *kqueue) end(_ *Conn, fd int32) { sysClose(int(fd)) }
+
+func (p *kqueue) completes() bool { return false }
+
+func (p *kqueue) later(*Conn) {}
+
+func (p *kqueue) resume() {}
 
 func (p *kqueue) wait(d time.Duration) (int, error) {
 	p.found, p.at = p.found[:0], 0

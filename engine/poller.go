@@ -1,15 +1,25 @@
 package engine
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
+
+// newPollerFunc makes a poller; parked says whether its loop waits, or is about to.
+type newPollerFunc func(d Driver, parked *atomic.Bool) (poller, error)
+
+var _ newPollerFunc = newPoller
 
 // poller is the seam between a loop and the kernel, one per loop. It is shaped
 // by completions: the loop asks for input (arm), for room to send (armSend) and
 // for new connections (listen), and reaps what has finished. Pollers that know
 // readiness only, as epoll and kqueue do, take the bytes when the loop asks for
-// them in receive.
+// them in receive. One that completes, as the ring does, has them by then, and
+// sends the backlog itself.
 //
-// wait, next and receive belong to the loop. The other methods may be called
-// from any goroutine; those that name a Conn want its mu held.
+// wait, next, later, resume, listen and unlisten belong to the loop. The other
+// methods may be called from any goroutine; add, arm, forget, later and end want
+// the Conn's mu held.
 type poller interface {
 	// add starts to watch c, with input armed.
 	add(c *Conn) error
@@ -19,9 +29,24 @@ type poller interface {
 	arm(c *Conn, input, room bool) error
 	// forget ends watching c; its descriptor stays open.
 	forget(c *Conn)
-	// listen reports new connections of a listening descriptor until unlisten.
+	// detach is forget that waits until nothing uses the descriptor any more. It
+	// is called by a call that is not on the loop.
+	detach(c *Conn)
+	// end closes the descriptor of c, which c has given up, as soon as nothing
+	// uses it any more.
+	end(c *Conn, fd int32)
+	// completes says that the poller receives and sends by itself: what has come is
+	// in Conn.got, and what is in Conn.out leaves without being told to, once later
+	// or arm has been called.
+	completes() bool
+	// later has a poller that completes look at c before it waits.
+	later(c *Conn)
+	// resume says that the loop goes on in another goroutine.
+	resume()
+	// listen reports new connections of a listening descriptor until unlisten,
+	// which calls done, if that is not nil, when nothing uses the descriptor any more.
 	listen(fd int) error
-	unlisten(fd int)
+	unlisten(fd int, done func())
 	// wait fetches what has finished, for at most d when nothing has; d < 0 is
 	// without limit. 0 never blocks. n is how many events there are.
 	wait(d time.Duration) (n int, err error)
@@ -40,13 +65,15 @@ type poller interface {
 type event struct {
 	fd   int32
 	gen  uint32
+	res  int32 // eventAccepted: the new descriptor, or -errno
 	what uint8
 }
 
 const (
-	eventInput  = 1 << iota // input, or the peer's half-close
-	eventRoom               // the socket takes more
-	eventGone               // the peer has ended its side, or reset the connection
-	eventDead               // both sides are shut: reported for ever until forgotten
-	eventAccept             // a listening descriptor (gen is 0) has new connections
+	eventInput    = 1 << iota // input, or the peer's half-close
+	eventRoom                 // the socket takes more
+	eventGone                 // the peer has ended its side, or reset the connection
+	eventDead                 // both sides are shut: reported for ever until forgotten
+	eventAccept               // a listening descriptor (gen is 0) has new connections
+	eventAccepted             // one was taken from it
 )

@@ -118,9 +118,13 @@ func (c *Conn) tryRead(b []byte) (int, error) {
 	}
 	n, err := c.loop.poll.receive(c, b)
 	if err != nil && err != errAgain && err != io.EOF {
-		err = &net.OpError{Op: "read", Net: c.network(), Err: os.NewSyscallError("read", err)}
+		err = c.readError(err)
 	}
 	return n, err
+}
+
+func (c *Conn) readError(err error) error {
+	return &net.OpError{Op: "read", Net: c.network(), Err: os.NewSyscallError("read", err)}
 }
 
 func (c *Conn) setEOF() {

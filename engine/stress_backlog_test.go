@@ -15,7 +15,7 @@ import (
 // theirs.
 func TestStressBacklog(t *testing.T) {
 	const deaf, budget, piece = 50, 256 << 10, 16 << 10
-	for _, d := range []Driver{platformDriver, DriverGoroutine} {
+	for _, d := range platformDrivers() {
 		t.Run(d.String(), func(t *testing.T) {
 			conns := make(chan *Conn, deaf)
 			e := &Engine{Driver: d, MaxBacklog: budget}

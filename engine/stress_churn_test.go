@@ -162,7 +162,7 @@ func (p *churnProto) Closed(*Conn, error) {
 // TestStressChurn opens and closes connections so fast that descriptors are used again at once. What is late for an old
 // connection never reaches the new one.
 func TestStressChurn(t *testing.T) {
-	for _, d := range []Driver{platformDriver, DriverGoroutine} {
+	for _, d := range platformDrivers() {
 		t.Run(d.String(), func(t *testing.T) {
 			fds := leak.FDs()
 			s := &churnServer{}

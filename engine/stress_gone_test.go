@@ -66,3 +66,36 @@ func push(c *Conn, ended <-chan struct{}) {
 		}
 	}
 }
+
+// TestStressHalfCloseUnread has a peer end its side and not read what it was sent:
+// the loop, which wants no input for now, is told once and not for ever.
+func TestStressHalfCloseUnread(t *testing.T) {
+	onLoops(t, func(t *testing.T, e *Engine) {
+		e.Loops, e.MaxBacklog = 1, -1
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			if len(b) > 0 {
+				c.Write(make([]byte, 32<<20))
+			}
+			return len(b), nil
+		}}), nil)
+		nc := dial().(*net.TCPConn)
+		nc.Write([]byte("x"))
+		nc.Read(make([]byte, 1))
+		nc.CloseWrite()
+		turns := func() (n uint) {
+			told := make(chan uint)
+			l := (*e.all.Load())[0]
+			l.do(func() { told <- l.turns })
+			return <-told
+		}
+		few := uint(0)
+		if !poll(5*time.Second, func() bool {
+			before := turns()
+			time.Sleep(50 * time.Millisecond) // the time that is measured
+			few = turns() - before
+			return few < 50
+		}) {
+			t.Errorf("%d turns in 50 ms with nothing to do", few)
+		}
+	})
+}

@@ -224,7 +224,7 @@ func (p *streamProto) Closed(c *Conn, err error) {
 // write there is; clients read slowly, shut their side, or go away in the middle. No byte is lost, crossed or repeated.
 func TestStressStreams(t *testing.T) {
 	cert := selfSigned(t)
-	for _, d := range []Driver{platformDriver, DriverGoroutine} {
+	for _, d := range platformDrivers() {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v/tls=%v", d, secure), func(t *testing.T) {
 				var opts *ServeOptions

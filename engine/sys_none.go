@@ -5,6 +5,7 @@ package engine
 import (
 	"errors"
 	"net/netip"
+	"sync/atomic"
 )
 
 // There is no poller here: every connection is fed by a goroutine, and the loop
@@ -12,9 +13,13 @@ import (
 
 const platformDriver = DriverGoroutine
 
+func platformDrivers() []Driver { return []Driver{DriverGoroutine} }
+
+func autoDrivers() []Driver { return []Driver{DriverGoroutine} }
+
 var errAgain = errors.New("engine: would block")
 
-func newPoller() (poller, error) { return nil, errors.ErrUnsupported }
+func newPoller(Driver, *atomic.Bool) (poller, error) { return nil, errors.ErrUnsupported }
 
 const haveSendfile = false
 
@@ -30,3 +35,4 @@ func sysDup(int) (int, error)                        { return -1, errors.ErrUnsu
 func sysConnError(int) error                         { return errors.ErrUnsupported }
 func isNoSendfile(error) bool                        { return true }
 func sockname(int) netip.AddrPort                    { return netip.AddrPort{} }
+func peername(int) netip.AddrPort                    { return netip.AddrPort{} }

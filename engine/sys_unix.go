@@ -26,6 +26,16 @@ func sysNoDelay(fd int) { unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODE
 
 func sockname(fd int) netip.AddrPort {
 	sa, err := unix.Getsockname(fd)
+	return address(sa, err)
+}
+
+// peername is the address of the peer; the zero value when that has gone.
+func peername(fd int) netip.AddrPort {
+	sa, err := unix.Getpeername(fd)
+	return address(sa, err)
+}
+
+func address(sa unix.Sockaddr, err error) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}

@@ -21,6 +21,16 @@ func (c *Conn) turn(w *worker) {
 		c.greet(w)
 		return
 	}
+	if c.loop.completes && (c.ext == nil || c.ext.tls == nil) {
+		if a := c.takeAll(); a != nil {
+			free := c.offer(w, a.b[a.off:], nil)
+			a.free()
+			if free {
+				c.settle(w)
+			}
+			return
+		}
+	}
 	n, err := c.tryRead(w.buf)
 	if n > 0 || err != errAgain {
 		if !c.offer(w, w.buf[:n], err) {
@@ -85,6 +95,11 @@ func (c *Conn) settle(w *worker) {
 
 // goOff moves the call in progress to a goroutine of its own.
 func (c *Conn) goOff() {
+	c.mu.Lock()
+	if c.flags&flagGather != 0 && c.uncorkLocked() != nil {
+		c.flags |= flagClosing
+	}
+	c.mu.Unlock()
 	c.w = nil
 	c.svc.e.away.Add(1)
 	c.svc.e.running.Add(1)
@@ -190,7 +205,7 @@ func (c *Conn) release(w *worker) {
 	}
 	for {
 		c.mu.Lock()
-		if c.uncorkLocked() != nil {
+		if c.flags&flagGather == 0 && c.uncorkLocked() != nil {
 			c.flags |= flagClosing
 		}
 		switch {
@@ -239,7 +254,7 @@ func (c *Conn) freeLocked(w *worker) {
 	if c.flags&flagStreamEnd == 0 && (c.out == nil || c.out.len() <= pauseAt) {
 		c.flags &^= flagPaused
 	}
-	err := c.armLocked()
+	err := c.armFreeLocked(w)
 	at := c.deadline.Load()
 	late := at != 0 && (c.checkAt == 0 || c.checkAt > at)
 	if late && w.isLoop() {
@@ -253,6 +268,23 @@ func (c *Conn) freeLocked(w *worker) {
 		l := c.loop
 		l.do(func() { l.schedule(c) })
 	}
+}
+
+// armFreeLocked is armLocked at the end of a turn. c.mu is held.
+func (c *Conn) armFreeLocked(w *worker) error {
+	if c.loop == nil || !c.loop.completes {
+		return c.armLocked()
+	}
+	onLoop := w.isLoop()
+	c.flags &^= flagGather
+	switch {
+	case c.out == nil && c.got == nil && c.flags&(flagPaused|flagReceiving) == flagReceiving:
+		return nil
+	case onLoop:
+		c.loop.poll.later(c)
+		return nil
+	}
+	return c.armLocked() // the loop sends what this call has gathered
 }
 
 // isLoop reports whether w's goroutine still is its loop; if so it stays that
@@ -309,7 +341,7 @@ func (c *Conn) claimLater() {
 			c.mu.Unlock()
 			return true
 		}
-		c.flags |= flagBusy
+		c.flags |= l.claim
 		c.mu.Unlock()
 		return l.call1(w, c, c.release)
 	})

@@ -11,6 +11,9 @@ import (
 type backlog struct {
 	b   []byte
 	off int
+	// flight is what the kernel is reading, from off on: it must not move, and is
+	// referred to here for as long. nil: nothing.
+	flight []byte
 }
 
 func (q *backlog) len() int { return len(q.b) - q.off }
@@ -32,50 +35,76 @@ func (q *backlog) release() {
 // is the caller's again when it returns. When bytes are waiting and b would take
 // them over [Engine.MaxBacklog], it returns [ErrBacklog] and sends nothing of b.
 func (c *Conn) Write(b []byte) (int, error) {
-	if x := c.ext; x != nil && x.tls != nil && !x.early {
-		return x.tls.write(c, b)
+	c.mu.Lock()
+	if s := c.tlsLocked(); s != nil {
+		c.mu.Unlock()
+		return s.write(c, b)
 	}
-	return len(b), c.send(b, nil, c.svc.e.maxBacklog())
+	err := c.sendLocked(b, nil, c.svc.e.maxBacklog())
+	c.mu.Unlock()
+	return len(b), err
+}
+
+// tlsLocked is the TLS layer that writes go through; nil without one, and while its
+// handshake lasts. c.mu is held.
+func (c *Conn) tlsLocked() *tlsLayer {
+	if x := c.ext; x != nil && !x.early {
+		return x.tls
+	}
+	return nil
 }
 
 // Write2 is Write of head and then body, in one system call where it can be.
 func (c *Conn) Write2(head, body []byte) error {
-	if x := c.ext; x != nil && x.tls != nil && !x.early {
-		_, err := x.tls.write(c, head)
+	c.mu.Lock()
+	if s := c.tlsLocked(); s != nil {
+		c.mu.Unlock()
+		_, err := s.write(c, head)
 		if err == nil {
-			_, err = x.tls.write(c, body)
+			_, err = s.write(c, body)
 		}
 		return err
 	}
-	return c.send(head, body, c.svc.e.maxBacklog())
+	err := c.sendLocked(head, body, c.svc.e.maxBacklog())
+	c.mu.Unlock()
+	return err
 }
 
 // WriteLater queues b to leave with the next Write, or when the call in progress
 // ends, waits or overstays: many small answers then cost one system call. Called
 // from within a call.
 func (c *Conn) WriteLater(b []byte) error {
-	if x := c.ext; x != nil && x.tls != nil && !x.early {
-		_, err := x.tls.write(c, b)
+	c.mu.Lock()
+	if s := c.tlsLocked(); s != nil {
+		c.mu.Unlock()
+		_, err := s.write(c, b)
 		return err
 	}
-	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
 		return net.ErrClosed
 	}
 	if c.out == nil {
-		c.flags |= flagCorked
+		if c.flags&flagGather != 0 {
+			c.flags |= flagGathered
+		} else {
+			c.flags |= flagCorked
+		}
 	}
 	c.queueLocked(b, nil)
 	return nil
 }
 
-// uncorkLocked sends what WriteLater has queued. c.mu is held.
+// uncorkLocked sends what WriteLater has queued, and ends the gathering of what
+// the call writes. c.mu is held.
 func (c *Conn) uncorkLocked() error {
-	if c.flags&flagCorked == 0 || c.fd < 0 {
+	if c.flags&(flagCorked|flagGather) == 0 || c.fd < 0 {
 		return nil
 	}
-	c.flags &^= flagCorked
+	c.flags &^= flagCorked | flagGather
+	if c.out == nil {
+		return nil
+	}
 	if err := c.flushLocked(); err != nil {
 		return err
 	}
@@ -85,8 +114,8 @@ func (c *Conn) uncorkLocked() error {
 // Push sends what the call in progress has written, if that waits for the end of
 // the call: the goroutine driver gathers it until then. timeout is as in Flush.
 func (c *Conn) Push(timeout time.Duration) error {
-	if x := c.ext; x != nil && x.g != nil {
-		return x.g.push(c, timeout)
+	if c.loop == nil {
+		return c.ext.g.push(c, timeout)
 	}
 	return nil
 }
@@ -94,15 +123,31 @@ func (c *Conn) Push(timeout time.Duration) error {
 // send writes to the socket what it takes and queues the rest, up to budget.
 func (c *Conn) send(head, body []byte, budget int) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	err := c.sendLocked(head, body, budget)
+	c.mu.Unlock()
+	return err
+}
+
+func (c *Conn) sendLocked(head, body []byte, budget int) error {
 	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
 		return net.ErrClosed
+	}
+	if len(head)+len(body) == 0 {
+		return nil
+	}
+	if c.flags&flagGather != 0 {
+		if gathered, err := c.gatherLocked(head, body); gathered || err != nil {
+			return err
+		}
 	}
 	if c.out != nil {
 		if c.out.len() > budget-len(head)-len(body) {
 			return ErrBacklog
 		}
 		c.queueLocked(head, body)
+		if c.flags&flagGather != 0 {
+			return nil
+		}
 		return c.uncorkLocked()
 	}
 	if c.fd < 0 {
@@ -112,7 +157,7 @@ func (c *Conn) send(head, body []byte, budget int) error {
 	}
 	n, err := sysWrite2(int(c.fd), head, body)
 	if err != nil && err != errAgain {
-		return &net.OpError{Op: "write", Net: c.network(), Err: os.NewSyscallError("write", err)}
+		return c.writeError(err)
 	}
 	if n == len(head)+len(body) {
 		return nil
@@ -125,12 +170,47 @@ func (c *Conn) send(head, body []byte, budget int) error {
 	return c.armLocked()
 }
 
+func (c *Conn) writeError(err error) error {
+	return &net.OpError{Op: "write", Net: c.network(), Err: os.NewSyscallError("write", err)}
+}
+
+// gatherSize is how many bytes of a call wait for the end of the loop's turn.
+// What is more goes to the socket at once, without a copy.
+const gatherSize = 16 << 10
+
+// offerLocked gives the socket what was gathered, because that is about to be shut
+// or closed. c.mu is held.
+func (c *Conn) offerLocked() {
+	if c.flags&flagGathered != 0 && c.fd >= 0 {
+		c.flushLocked()
+	}
+}
+
+// gatherLocked queues a write of a call on the loop; it reports false when the
+// write is too large for that. c.mu is held.
+func (c *Conn) gatherLocked(head, body []byte) (bool, error) {
+	n := len(head) + len(body)
+	switch {
+	case c.out == nil && n <= gatherSize:
+		c.flags |= flagGathered
+	case c.flags&flagGathered == 0:
+		return false, nil
+	case c.out.len()+n > gatherSize:
+		if err := c.flushLocked(); err != nil {
+			return false, c.writeError(err)
+		}
+		return false, nil
+	}
+	c.queueLocked(head, body)
+	return true, nil
+}
+
 func (c *Conn) queueLocked(head, body []byte) {
 	if c.out == nil {
 		c.out = backlogs.Get().(*backlog)
 	}
 	q := c.out
-	if q.off > 0 && q.off >= len(q.b)/2 {
+	if q.off > 0 && q.off >= len(q.b)/2 && q.flight == nil {
 		q.b, q.off = q.b[:copy(q.b, q.b[q.off:])], 0
 	}
 	q.b = append(append(q.b, head...), body...)
@@ -138,8 +218,11 @@ func (c *Conn) queueLocked(head, body []byte) {
 
 // armLocked tells the poller what c wants to hear of, when that has changed.
 func (c *Conn) armLocked() error {
-	if c.loop == nil || c.fd < 0 || c.flags&(flagOut|flagClosed|flagDetached) != 0 {
-		return nil
+	if c.loop == nil || c.fd < 0 || c.gen == 0 || c.flags&(flagOut|flagClosed|flagDetached) != 0 {
+		return nil // before the loop knows it, nothing is armed; after that, start does
+	}
+	if c.loop.completes {
+		return c.loop.poll.arm(c, false, false) // it looks for itself
 	}
 	room := c.out != nil || c.flags&flagWantWrite != 0
 	input := c.flags&flagPaused == 0
@@ -163,7 +246,8 @@ func (c *Conn) armLocked() error {
 // flushLocked sends what the socket takes of the backlog; an error ends the
 // backlog. c.mu is held, c has a descriptor.
 func (c *Conn) flushLocked() error {
-	for c.out != nil {
+	c.flags &^= flagGathered
+	for c.out != nil && c.out.flight == nil {
 		n, err := sysWrite(int(c.fd), c.out.b[c.out.off:])
 		if err == errAgain {
 			return nil
@@ -180,11 +264,12 @@ func (c *Conn) flushLocked() error {
 	return nil
 }
 
-// Backlog is the number of bytes waiting to be sent.
+// Backlog is the number of bytes waiting to be sent because the socket does not
+// take them; what leaves with the turn of the loop has not been offered to it.
 func (c *Conn) Backlog() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil {
+	if c.out == nil || c.flags&flagGathered != 0 {
 		return 0
 	}
 	return c.out.len()
@@ -198,6 +283,12 @@ func (c *Conn) Flush(timeout time.Duration) error {
 	left := -1
 	for {
 		c.mu.Lock()
+		if c.flags&flagGather != 0 {
+			if err := c.uncorkLocked(); err != nil {
+				c.mu.Unlock()
+				return c.writeError(err)
+			}
+		}
 		switch {
 		case c.flags&(flagClosed|flagClosing|flagDetached) != 0:
 			c.mu.Unlock()
@@ -235,6 +326,10 @@ func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 	if flag == flagWantRead {
 		ready = x.input
 		c.flags &^= flagPaused
+		if c.pendingLocked() {
+			c.mu.Unlock()
+			return nil
+		}
 	}
 	if c.flags&flagOut != 0 { // the peer has gone: nothing will be reported
 		c.mu.Unlock()

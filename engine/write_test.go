@@ -144,3 +144,20 @@ func TestErrorsNameTheNetwork(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueBehindFlight appends to a backlog that the kernel is reading: that part
+// neither moves nor changes.
+func TestQueueBehindFlight(t *testing.T) {
+	c := &Conn{out: &backlog{b: bytes.Repeat([]byte("a"), 100), off: 50}}
+	c.out.flight = c.out.b[50:]
+	flight := c.out.flight
+	for range 100 {
+		c.queueLocked([]byte("bbb"), []byte("b"))
+	}
+	if want := bytes.Repeat([]byte("a"), 50); !bytes.Equal(flight, want) {
+		t.Errorf("what is in flight has become %q", flight)
+	}
+	if want := append(bytes.Repeat([]byte("a"), 50), bytes.Repeat([]byte("b"), 400)...); !bytes.Equal(c.out.b[c.out.off:], want) {
+		t.Errorf("the backlog is %q", c.out.b[c.out.off:])
+	}
+}

@@ -25,7 +25,7 @@ import (
 // and with bodies. What is whole must be answered rightly; of the rest nothing may remain.
 func TestStressCut(t *testing.T) {
 	total := stressSize(5000, 100_000)
-	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, driver := range ownDrivers() {
 		for _, kind := range stressKinds {
 			t.Run(driver.String()+"/"+kind, func(t *testing.T) { stressCut(t, driver, kind, nil, total/4) })
 		}
@@ -34,6 +34,7 @@ func TestStressCut(t *testing.T) {
 }
 
 func stressCut(t *testing.T, driver engine.Driver, kind string, secure *tls.Config, total int) {
+	needsDriver(t, driver)
 	s := stressServe(t, driver, 0, &httpd.Server{Handler: stressKind(kind, cutAnswer), TLS: secure})
 	dial := func() (cutLink, error) { return cutDial(s.addr, secure != nil) }
 	cutRound(t, dial, 200, 1) // pools and tables have their size after it

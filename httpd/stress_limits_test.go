@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/httpd"
 )
 
@@ -60,10 +59,11 @@ func TestStressAllocs(t *testing.T) {
 			w.Write([]byte("Hello, World!"))
 		}), handlerBudget},
 	}
-	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, driver := range ownDrivers() {
 		for _, h := range handlers {
 			for _, req := range []struct{ name, wire string }{{"1", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"}, {"12", stressBrowser}} {
 				t.Run(driver.String()+"/"+h.name+"/"+req.name+" fields", func(t *testing.T) {
+					needsDriver(t, driver)
 					s := stressServe(t, driver, 1, &httpd.Server{Handler: h.handler})
 					nc, err := stressDial(s.addr)
 					if err != nil {
@@ -99,8 +99,9 @@ func TestStressAllocs(t *testing.T) {
 // meanwhile, and when WriteTimeout has passed the handlers hear of it.
 func TestStressSlowReaders(t *testing.T) {
 	const readers, much = 64, 1 << 30
-	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, driver := range ownDrivers() {
 		t.Run(driver.String(), func(t *testing.T) {
+			needsDriver(t, driver)
 			var failed, written atomic.Int64
 			s := stressServe(t, driver, 0, &httpd.Server{
 				WriteTimeout: 2 * time.Second,

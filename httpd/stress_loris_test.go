@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,13 @@ type lorisReport struct {
 // the head is due, while a client that behaves notices nothing.
 func TestStressLoris(t *testing.T) {
 	t.Run("engine", func(t *testing.T) { stressLoris(t, engine.DriverAuto, stressSize(1000, 10_000)) })
+	t.Run("uring", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("the ring is Linux's")
+		}
+		needsDriver(t, engine.DriverUring)
+		stressLoris(t, engine.DriverUring, stressSize(1000, 10_000))
+	})
 	// Each connection costs goroutines here, of which the race detector knows 8,128.
 	t.Run("goroutine", func(t *testing.T) { stressLoris(t, engine.DriverGoroutine, stressSize(500, 3000)) })
 }

@@ -201,14 +201,13 @@ func TestBlockingCallback(t *testing.T) {
 	if loops.Load() != was {
 		t.Error("a callback ran on the loop although others block")
 	}
-	for range 2 * proof {
+	// One that the machine held up for a moment was not quick: it begins anew then.
+	for end := time.Now().Add(20 * time.Second); loops.Load() == was; {
+		if time.Now().After(end) {
+			t.Fatal("quick callbacks are not trusted again")
+		}
 		p.send(p.raw(fin|1, "quick"))
 		p.want("text quick")
-	}
-	p.send(p.raw(fin|1, "trusted"))
-	p.want("text trusted")
-	if loops.Load() == was {
-		t.Error("quick callbacks are not trusted again")
 	}
 	close(block)
 	for _, b := range blocked {

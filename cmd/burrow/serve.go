@@ -25,7 +25,7 @@ type serveVerb struct {
 	TLSCert       string   `name:"tls-cert" placeholder:"FILE" help:"Certificate (PEM) for HTTPS. Read again when it changes."`
 	TLSKey        string   `name:"tls-key" placeholder:"FILE" help:"Private key (PEM) of the certificate."`
 	TLSSelfSigned bool     `name:"tls-self-signed" help:"HTTPS with a certificate made for this run; visitors have to compare its fingerprint."`
-	Driver        string   `enum:"auto,epoll,kqueue,goroutine" default:"auto" placeholder:"NAME" help:"How connections are driven: auto, epoll, kqueue or goroutine. Default: auto, the event engine where there is one."`
+	Driver        string   `enum:"auto,epoll,uring,kqueue,goroutine" default:"auto" placeholder:"NAME" help:"How connections are driven: auto, epoll, uring, kqueue or goroutine. Default: auto, the event engine where there is one."`
 	Hidden        bool     `help:"Serve and list names that begin with a dot."`
 	NoListing     bool     `name:"no-listing" help:"Do not list folders that have no index.html."`
 	Quiet         bool     `short:"q" help:"Do not log requests."`

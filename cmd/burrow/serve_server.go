@@ -39,7 +39,7 @@ func parseDriver(name, system string) (engine.Driver, error) {
 	}
 	var systems []string
 	switch d {
-	case engine.DriverEpoll:
+	case engine.DriverEpoll, engine.DriverUring:
 		systems = []string{"linux"}
 	case engine.DriverKqueue:
 		systems = []string{"darwin", "dragonfly", "freebsd", "netbsd", "openbsd"}

@@ -35,7 +35,7 @@ type wsVerb struct {
 	Hub           bool          `help:"With --listen: be a chat hub instead, with a page to try it: what one says all get that are connected to the same path."`
 	Origin        []string      `sep:"none" placeholder:"ORIGIN" help:"With --listen: let pages of this origin connect, such as https://app.example or *.example; * is any. Default: pages of the same host. May be given several times."`
 	TLSSelfSigned bool          `name:"tls-self-signed" help:"With --listen: TLS with a certificate made for this run."`
-	Driver        string        `enum:"auto,epoll,kqueue,goroutine" default:"auto" placeholder:"NAME" help:"With --listen: how connections are driven: auto, epoll, kqueue or goroutine. Default: auto."`
+	Driver        string        `enum:"auto,epoll,uring,kqueue,goroutine" default:"auto" placeholder:"NAME" help:"With --listen: how connections are driven: auto, epoll, uring, kqueue or goroutine. Default: auto."`
 	Quiet         bool          `short:"q" help:"Say nothing but errors."`
 
 	header http.Header

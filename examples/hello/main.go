@@ -44,7 +44,7 @@ func (direct) ServeDirect(c *httpd.Ctx) {
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "`address`: host:port, unix:/path or systemd:")
-	driver := flag.String("driver", "auto", "what carries the connections: auto, epoll, kqueue or goroutine")
+	driver := flag.String("driver", "auto", "what carries the connections: auto, epoll, uring, kqueue or goroutine")
 	native := flag.Bool("native", false, "answer on the fast path of httpd instead of net/http's interface")
 	selfSigned := flag.Bool("tls-self-signed", false, "speak TLS with a certificate made at start")
 	flag.Parse()

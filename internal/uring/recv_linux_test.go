@@ -245,6 +245,37 @@ func TestBundles(t *testing.T) {
 	})
 }
 
+// TestLimitRecv has a receive end by itself, with the rest in the socket.
+func TestLimitRecv(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, p Params) {
+		r := setup(t, 8, p)
+		b := group(t, r, BuffersParams{Group: 1, Count: 8, Size: 10})
+		near, far := pair(t)
+		unix.Write(far, make([]byte, 50))
+		s := next(t, r, 1)
+		s.RecvMultishot(near, 1)
+		s.LimitRecv(20)
+		c := one(t, r)
+		if c.Err() == syscall.EINVAL {
+			t.Skip("this kernel has no limit for multishot recv")
+		}
+		got := len(arrived(b, c))
+		for c.More() && got < 50 {
+			c = one(t, r)
+			got += len(arrived(b, c))
+		}
+		if got != 20 || c.More() {
+			t.Errorf("%d bytes, more to come %v; want 20 and the end", got, c.More())
+		}
+		s = next(t, r, 2)
+		s.RecvMultishot(near, 1)
+		for got < 50 {
+			got += len(arrived(b, one(t, r)))
+		}
+	})
+}
+
 func TestBuffersRefusals(t *testing.T) {
 	t.Parallel()
 	r := setup(t, 8, Params{})

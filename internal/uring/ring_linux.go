@@ -190,7 +190,10 @@ func (r *Ring) Ready() int {
 	if r.closed {
 		return 0
 	}
-	r.cq.written = r.cq.tail.Load()
+	if tail := r.cq.tail.Load(); tail != r.cq.written {
+		r.cq.written = tail
+		r.race.completed()
+	}
 	return int(r.cq.written - r.cq.next)
 }
 
@@ -201,7 +204,6 @@ func (r *Ring) Pop() (c CQE, ok bool) {
 		if r.release(); r.Ready() == 0 {
 			return CQE{}, false
 		}
-		r.race.completed()
 	}
 	c = q.cqes[q.next&q.mask]
 	q.next++

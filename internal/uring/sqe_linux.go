@@ -53,6 +53,10 @@ func (s *SQE) RecvMultishot(fd int, group uint16) {
 	s.selectFrom(group)
 }
 
+// LimitRecv has a RecvMultishot end with the arrival that makes it n bytes
+// together, or more; 0 is without limit. Before Linux 6.17 the operation fails with EINVAL.
+func (s *SQE) LimitRecv(n uint32) { s.SpliceFD = int32(n) }
+
 // RecvBundle is RecvMultishot, and one CQE may fill several buffers.
 func (s *SQE) RecvBundle(fd int, group uint16) {
 	s.RecvMultishot(fd, group)

@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"io"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/burrownet/burrow/internal/uring"
+)
+
+// done works off a completion, and makes an event of what concerns the loop.
+func (p *ring) done(cqe uring.CQE) (event, bool) {
+	op, fd, gen := cqe.UserData>>60, int32(cqe.UserData>>32&(1<<28-1)), uint32(cqe.UserData)
+	switch op {
+	case opAccept:
+		return p.acceptDone(fd, cqe)
+	case opWake:
+		if p.waker.Woken(cqe) && gen == p.watches {
+			p.watch()
+		}
+		return event{}, false
+	case opOther:
+		return event{}, false
+	}
+	s := p.slot(fd)
+	c := s.c
+	if c == nil || c.gen != gen {
+		return event{}, false // a descriptor is closed after the last completion: it cannot be
+	}
+	ev := event{fd: fd, gen: gen}
+	c.mu.Lock()
+	switch op {
+	case opReceive:
+		ev.what = p.received(s, fd, cqe)
+	case opSend:
+		ev.what = p.sent(s, fd, cqe)
+	case opPoll:
+		ev.what = p.polled(s, cqe)
+	}
+	if s.flags&slotEnding != 0 {
+		p.endSlot(s, fd)
+		ev.what = 0
+	}
+	c.mu.Unlock()
+	return ev, ev.what != 0
+}
+
+// received works off an arrival. The mu of the Conn is held.
+func (p *ring) received(s *slot, fd int32, cqe uring.CQE) uint8 {
+	c := s.c
+	var what uint8
+	if cqe.HasBuffer() {
+		b := p.bufs[s.group]
+		data, id := b.Take(&cqe)
+		if len(data) > 0 {
+			what = eventInput
+			if c.flags&flagClosed == 0 {
+				c.arriveLocked(data, nil)
+			}
+		}
+		b.Put(id)
+	}
+	if !cqe.More() {
+		s.receive = opIdle
+		p.busy--
+		c.flags &^= flagReceiving
+		switch errno := syscall.Errno(max(-cqe.Res, 0)); errno {
+		case 0:
+			if what == 0 { // RFC 9293 3.10.4: the peer's FIN has been reached
+				c.arriveLocked(nil, io.EOF)
+				return eventInput | eventGone
+			}
+		case syscall.ECANCELED, syscall.EINTR, syscall.EAGAIN:
+		case syscall.EINVAL:
+			if p.limit == 0 {
+				c.arriveLocked(nil, errno)
+				return eventInput | eventGone | eventDead
+			}
+			p.limit = 0
+		case syscall.ENOBUFS:
+			s.flags |= slotStarved
+			p.seen.starved++
+		default:
+			c.arriveLocked(nil, errno)
+			return eventInput | eventGone | eventDead
+		}
+		p.later(c) // receive again, if that is wanted
+	} else if s.home != p.home && p.settled {
+		// The thread that has submitted it finishes it, and is woken for that.
+		p.cancel(&s.receive, opReceive, fd, c.gen)
+	}
+	if c.flags&flagPaused != 0 {
+		what = 0
+		if c.got.len() > keepArrived {
+			p.cancel(&s.receive, opReceive, fd, c.gen)
+		}
+	}
+	return what
+}
+
+// sent works off that a send has ended. The mu of the Conn is held.
+func (p *ring) sent(s *slot, fd int32, cqe uring.CQE) uint8 {
+	c := s.c
+	s.send = opIdle
+	p.busy--
+	q := c.out
+	sent := len(q.flight)
+	q.flight = nil
+	switch errno := syscall.Errno(max(-cqe.Res, 0)); errno {
+	case 0:
+		if q.off += int(cqe.Res); int(cqe.Res) < sent {
+			p.seen.shortSends++
+		}
+	case syscall.ECANCELED, syscall.EINTR, syscall.EAGAIN:
+	default:
+		q.off = len(q.b) // it will never leave
+		if s.flags&slotEnding == 0 {
+			sysShutdown(int(fd), true) // the reading side reports it
+		}
+	}
+	if q.len() == 0 {
+		q.release()
+		c.out = nil
+	} else {
+		p.later(c)
+	}
+	if c.flags&(flagWantWrite|flagFinish) != 0 || c.flags&(flagPaused|flagBusy) == flagPaused {
+		return eventRoom
+	}
+	return 0
+}
+
+// polled works off an event of a poll. The mu of the Conn is held.
+func (p *ring) polled(s *slot, cqe uring.CQE) (what uint8) {
+	c := s.c
+	if !cqe.More() {
+		s.poll, s.mask = opIdle, 0
+		p.busy--
+	}
+	p.later(c)
+	if cqe.Res < 0 {
+		return 0
+	}
+	events := uint32(cqe.Res)
+	if events&unix.POLLOUT != 0 {
+		s.mask &^= pollRoom
+		if c.flags&flagWantWrite != 0 {
+			what = eventRoom
+		}
+	}
+	if events&^unix.POLLOUT != 0 && c.flags&flagWantRead != 0 && s.receive == opIdle {
+		s.mask &^= pollInput
+		what |= eventInput
+	}
+	switch {
+	case s.receive != opIdle: // that tells it, or is followed by another poll
+	case events&(unix.POLLHUP|unix.POLLERR) != 0 && s.flags&slotHung == 0:
+		s.flags |= slotHung
+		what |= eventGone | eventDead | eventInput
+	case events&unix.POLLRDHUP != 0 && c.flags&(flagPaused|flagGone|flagStreamEnd) == flagPaused && (c.got == nil || c.got.err == nil):
+		what |= eventGone | eventInput
+	}
+	return what
+}
+
+// readyNow makes an event of what has waited, if it still does.
+func (p *ring) readyNow(c *Conn) (event, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return event{}, false
+	}
+	s := p.slot(c.fd)
+	if s.c != c {
+		return event{}, false
+	}
+	s.flags &^= slotReady
+	if c.flags&flagPaused != 0 || !c.pendingLocked() {
+		return event{}, false
+	}
+	ev := event{fd: c.fd, gen: c.gen, what: eventInput}
+	if c.got.err != nil && c.got.len() == 0 {
+		ev.what |= eventGone
+	}
+	return ev, true
+}

@@ -1,0 +1,424 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ringSeen adds up what the rings of an engine have seen.
+func ringSeen(e *Engine) (starved, overflows, shortSends uint64) {
+	for _, l := range *e.all.Load() {
+		told := make(chan bool)
+		l.do(func() {
+			p := l.poll.(*ring)
+			starved += p.seen.starved
+			overflows += p.seen.overflows
+			shortSends += p.seen.shortSends
+			close(told)
+		})
+		<-told
+	}
+	return starved, overflows, shortSends
+}
+
+// descriptors skips a test for which this process may not open enough.
+func descriptors(t *testing.T, n uint64) {
+	t.Helper()
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil || lim.Cur < n {
+		t.Skipf("needs %d descriptors (ulimit -n is %d), %v", n, lim.Cur, err)
+	}
+}
+
+// TestUringManySenders has 10,000 peers send while the loop is held up: far more
+// than there are buffers and places in the completion queue.
+func TestUringManySenders(t *testing.T) {
+	const conns, size = 10_000, 4000
+	needs(t, DriverUring)
+	descriptors(t, conns+200)
+	e := &Engine{Driver: DriverUring, Loops: 1, Patience: -1}
+	held, release := make(chan bool), make(chan bool)
+	addr := serveAddr(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+		if string(b) == "hold" {
+			held <- true
+			<-release
+		}
+		return echo(c, b)
+	}}), nil)
+	c := startChild(t, "senders", addr, strconv.Itoa(conns), strconv.Itoa(size))
+	c.says("connected")
+	if !poll(20*time.Second, func() bool { return e.births.Load() >= conns }) {
+		t.Fatalf("%d connections were accepted of %d", e.births.Load(), conns)
+	}
+	holder, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	holder.Write([]byte("hold"))
+	<-held
+	io.WriteString(c.in, "go\n")
+	c.says("sent")
+	close(release)
+	c.says("answered")
+	starved, overflows, _ := ringSeen(e)
+	t.Logf("no buffer: %d times; overflows of the completion queue: %d", starved, overflows)
+	if starved == 0 {
+		t.Error("there were always buffers: the test tests nothing")
+	}
+}
+
+// TestUringIdleMemory weighs 15,000 connections that do nothing.
+func TestUringIdleMemory(t *testing.T) {
+	const conns, limit = 15_000, 600
+	needs(t, DriverUring)
+	descriptors(t, conns+200)
+	e := &Engine{Driver: DriverUring}
+	addr := serveAddr(t, e, func(*Conn) Protocol { return &proto{data: echo} }, nil)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	c := startChild(t, "idle", addr, strconv.Itoa(conns))
+	c.says("connected")
+	if !poll(20*time.Second, func() bool { return e.births.Load() >= conns }) {
+		t.Fatalf("%d connections were accepted of %d", e.births.Load(), conns)
+	}
+	each := (int64(heap()) - int64(before)) / conns
+	t.Logf("%d bytes of heap for each idle connection, with a Protocol of 32 bytes", each)
+	if each > limit {
+		t.Errorf("%d bytes for each idle connection, want at most %d", each, limit)
+	}
+}
+
+// TestUringShortSends has a peer take a large answer bit by bit.
+func TestUringShortSends(t *testing.T) {
+	needs(t, DriverUring)
+	e := &Engine{Driver: DriverUring, Loops: 1}
+	answer := noise(8 << 20)
+	dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+		if len(b) == 0 {
+			return 0, io.EOF
+		}
+		unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 32<<10)
+		_, err := c.Write(answer)
+		return len(b), err
+	}}), nil)
+	nc := dial()
+	nc.(*net.TCPConn).SetReadBuffer(16 << 10)
+	nc.Write([]byte("x"))
+	got := make([]byte, len(answer))
+	for at := 0; at < len(got); {
+		n, err := nc.Read(got[at:min(at+5000, len(got))])
+		if at += n; err != nil {
+			t.Fatalf("after %d bytes: %v", at, err)
+		}
+	}
+	if !bytes.Equal(got, answer) {
+		t.Error("the answer differs")
+	}
+	if _, _, short := ringSeen(e); short == 0 {
+		t.Error("no send was short: the test tests nothing")
+	}
+}
+
+// TestUringSendAfterReset writes to peers that have reset their connection: some
+// while a large send is in flight, some before a small one.
+func TestUringSendAfterReset(t *testing.T) {
+	needs(t, DriverUring)
+	e := &Engine{Driver: DriverUring, MaxBacklog: -1}
+	closed := make(chan error, 1)
+	wrote, reset := make(chan bool), make(chan bool)
+	dial := serve(t, e, same(&proto{
+		data: func(c *Conn, b []byte) (int, error) {
+			if len(b) == 0 {
+				return 0, nil
+			}
+			large := b[0] == 'L'
+			c.Go(func() {
+				if large {
+					c.Write(make([]byte, 32<<20))
+				}
+				wrote <- true
+				<-reset
+				c.Write([]byte("a small one"))
+			})
+			return len(b), nil
+		},
+		closed: func(_ *Conn, err error) { closed <- err },
+	}), nil)
+	for _, kind := range []string{"L", "S"} {
+		nc := dial().(*net.TCPConn)
+		nc.Write([]byte(kind))
+		<-wrote
+		nc.SetLinger(0)
+		nc.Close()
+		reset <- true
+		select {
+		case err := <-closed:
+			if err == nil {
+				t.Errorf("%s: Closed got nil after a reset", kind)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: the connection does not end", kind)
+		}
+	}
+}
+
+// numbers is a stream that checks itself: 4-byte numbers from 0 on.
+type numbers struct{ next uint32 }
+
+func (s *numbers) write(b []byte) []byte {
+	for range 256 {
+		b = binary.BigEndian.AppendUint32(b, s.next)
+		s.next++
+	}
+	return b
+}
+
+// TestUringDetachRace cancels the receiving of a connection while its peer sends:
+// no byte is lost, none comes twice.
+func TestUringDetachRace(t *testing.T) {
+	const total = 512 << 10
+	needs(t, DriverUring)
+	e := &Engine{Driver: DriverUring}
+	var wg sync.WaitGroup
+	failed := make(chan string, 100)
+	dial := serve(t, e, func(*Conn) Protocol {
+		at := rand.IntN(total / 2)
+		var head []byte
+		return &proto{data: func(c *Conn, b []byte) (int, error) {
+			if head = append(head, b...); len(head) < at {
+				return len(b), nil
+			}
+			nc, unread, err := c.Detach(nil)
+			if err != nil {
+				failed <- err.Error()
+				return len(b), err
+			}
+			wg.Go(func() {
+				defer nc.Close()
+				nc.SetDeadline(time.Now().Add(10 * time.Second))
+				rest, err := io.ReadAll(io.LimitReader(nc, int64(total-len(head)-len(unread))))
+				all := append(append(head, unread...), rest...)
+				if err != nil || len(all) != total {
+					failed <- "lost: " + strconv.Itoa(len(all)) + " bytes"
+					return
+				}
+				for i := range total / 4 {
+					if binary.BigEndian.Uint32(all[4*i:]) != uint32(i) {
+						failed <- "wrong at " + strconv.Itoa(4*i)
+						return
+					}
+				}
+				nc.Write([]byte("ok"))
+			})
+			return 0, nil
+		}}
+	}, nil)
+	for range 60 {
+		nc := dial()
+		go func() {
+			var s numbers
+			for range total / 1024 {
+				nc.Write(s.write(nil))
+			}
+		}()
+		if _, err := io.ReadFull(nc, make([]byte, 2)); err != nil {
+			select {
+			case why := <-failed:
+				t.Fatal(why)
+			default:
+				t.Fatal(err)
+			}
+		}
+	}
+	wg.Wait()
+}
+
+// TestUringUnlisten ends Serve while connections come: each is served or closed,
+// and the port is free at once.
+func TestUringUnlisten(t *testing.T) {
+	needs(t, DriverUring)
+	for range 10 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := ln.Addr().String()
+		ctx, cancel := context.WithCancel(t.Context())
+		e := &Engine{Driver: DriverUring}
+		ended := make(chan error, 1)
+		go func() { ended <- e.Serve(ctx, ln, same(&proto{data: echo}), nil) }()
+		var wg sync.WaitGroup
+		var hung, came atomic.Int32
+		for range 8 {
+			wg.Go(func() {
+				for {
+					nc, err := net.DialTimeout("tcp", addr, 5*time.Second)
+					if err != nil {
+						return
+					}
+					came.Add(1)
+					nc.SetDeadline(time.Now().Add(5 * time.Second))
+					if _, err := nc.Read(make([]byte, 1)); errors.Is(err, context.DeadlineExceeded) {
+						hung.Add(1)
+					} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
+						hung.Add(1)
+					}
+					nc.Close()
+				}
+			})
+		}
+		poll(time.Second, func() bool { return came.Load() >= 8 })
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		again, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatalf("the port is still taken: %v", err)
+		}
+		again.Close()
+		wg.Wait()
+		if hung.Load() > 0 {
+			t.Fatalf("%d connections were neither served nor closed", hung.Load())
+		}
+	}
+}
+
+// TestUringNeverReads has a call never read while its peer sends: what is kept is
+// bounded, and all of it is there when the call ends.
+func TestUringNeverReads(t *testing.T) {
+	const total = 32 << 20
+	needs(t, DriverUring)
+	e := &Engine{Driver: DriverUring}
+	calls, release := make(chan *Conn, 1), make(chan bool)
+	var got atomic.Int64
+	dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+		got.Add(int64(len(b)))
+		if got.Load() == 1 {
+			c.Go(func() {
+				calls <- c
+				<-release
+			})
+		}
+		return len(b), nil
+	}}), nil)
+	nc := dial()
+	nc.Write([]byte("x"))
+	c := <-calls
+	sent := make(chan int64, 1)
+	go func() {
+		n, err := io.Copy(nc, io.LimitReader(zeros{}, total))
+		if err != nil {
+			t.Error(err)
+		}
+		sent <- n
+	}()
+	limit := keepArrived + receiveLimit + bufferSize
+	kept, still := 0, 0
+	poll(5*time.Second, func() bool { // until no more comes
+		c.mu.Lock()
+		n := c.got.len()
+		c.mu.Unlock()
+		if still++; n != kept {
+			kept, still = n, 0
+		}
+		return kept > 0 && still > 20
+	})
+	if told := make(chan bool, 1); c.loop.do(func() { told <- c.loop.poll.(*ring).limit > 0 }) == nil && !<-told {
+		limit = keepArrived + 2*bufferCount*bufferSize // the kernel knows no limit
+	}
+	if kept == 0 || kept > limit {
+		t.Errorf("%d bytes are kept, want some and at most %d", kept, limit)
+	}
+	close(release)
+	want := <-sent + 1
+	if !poll(10*time.Second, func() bool { return got.Load() == want }) {
+		t.Errorf("%d bytes came of %d", got.Load(), want)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// TestUringWriteBehind writes while a send is in flight, of which a part has left
+// already: what the kernel is reading stays where it is.
+func TestUringWriteBehind(t *testing.T) {
+	needs(t, DriverUring)
+	e := &Engine{Driver: DriverUring, MaxBacklog: -1}
+	conns := make(chan *Conn, 1)
+	dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+		unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 32<<10)
+		conns <- c
+		return len(b), nil
+	}}), nil)
+	nc := dial()
+	nc.(*net.TCPConn).SetReadBuffer(16 << 10)
+	nc.Write([]byte("x"))
+	c := <-conns
+	const total = 2 << 20
+	var out, in numbers
+	var first []byte
+	for len(first) < total/2 {
+		first = out.write(first)
+	}
+	c.Write(first)
+	got, sent := 0, len(first)
+	b, want := make([]byte, 4<<10), []byte(nil)
+	for got < total {
+		n, err := nc.Read(b)
+		if err != nil {
+			t.Fatalf("after %d bytes: %v", got, err)
+		}
+		for len(want) < n {
+			want = in.write(want)
+		}
+		if !bytes.Equal(b[:n], want[:n]) {
+			t.Fatalf("wrong bytes between %d and %d", got, got+n)
+		}
+		want = want[n:]
+		if got += n; sent < total {
+			c.Write(out.write(nil))
+			sent += 1024
+		}
+	}
+}
+
+// TestUringAcceptedTooLate has a connection come when nobody listens any more.
+func TestUringAcceptedTooLate(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[1])
+	l := &loop{accept: map[int32]*acceptor{}}
+	if !l.deliver(nil, event{fd: 9999, res: int32(fds[0]), what: eventAccepted}) {
+		t.Error("the loop was lost")
+	}
+	if n, err := unix.Read(fds[1], make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("the peer of a connection that came too late reads %d, %v; want its end", n, err)
+	}
+}
