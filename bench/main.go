@@ -1,6 +1,6 @@
 //go:build linux
 
-// Command bench compares Burrow's HTTP server with others on this machine: each
+// Command bench compares Burrow's HTTP and WebSocket servers with others on this machine: each
 // server alone on one core, the load on another, all servers in turn in every
 // round, medians of the rounds. README.md says what the numbers mean.
 //
@@ -46,7 +46,7 @@ func main() {
 	flag.StringVar(&o.rows, "rows", "", "regular `expression` over the rows' names: "+rowNames())
 	flag.StringVar(&o.servers, "servers", "", "comma-separated `list` of "+serverNames(servers)+" (default all that build)")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each row is measured for each server")
-	flag.IntVar(&o.memoryRounds, "memory-rounds", 3, "the same for the rows mem-*, which take half a minute each")
+	flag.IntVar(&o.memoryRounds, "memory-rounds", 3, "the same for the rows *mem-*, which take half a minute each")
 	flag.Float64Var(&o.seconds, "seconds", 3, "length of one measured run")
 	flag.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "traffic before it")
 	flag.BoolVar(&o.quick, "quick", false, "one short round, fewer idle connections, no file: to see that all works")
@@ -106,6 +106,9 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if list = useful(list, rows); len(list) == 0 {
+		return fmt.Errorf("bench: none of these servers can be measured for these rows (%w)", errUsage)
+	}
 	dir, err := os.MkdirTemp("", "burrow-bench-")
 	if err != nil {
 		return err
@@ -140,7 +143,7 @@ func (b *bench) all(ctx context.Context, rows []row, list []server) []sample {
 	var samples []sample
 	for _, r := range rows {
 		rounds := b.rounds
-		if r.kind == memory {
+		if r.kind.holds() {
 			rounds = b.memoryRounds
 		}
 		for round := range rounds {

@@ -51,6 +51,12 @@ func (b *bench) one(ctx context.Context, s server, r row) (sample, error) {
 	if r.tls {
 		args = append(args, "-tls-self-signed")
 	}
+	if r.deflate {
+		args = append(args, "-compress")
+	}
+	if r.kind == wsBroadcast {
+		args = append(args, "-broadcast")
+	}
 	c, err := start(b.serverCore, b.procs, b.built[s.pkg], args...)
 	if err != nil {
 		return out, err
@@ -72,18 +78,30 @@ func (b *bench) one(ctx context.Context, s server, r row) (sample, error) {
 		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "handshake")
 	case memory:
 		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "hold", "-plateaus", b.plateaus, "-idle", b.idle.String())
+	case wsMemory:
+		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "ws-hold", "-plateaus", b.plateaus, "-idle", b.idle.String())
+	case wsEcho:
+		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "ws")
+	case wsBroadcast:
+		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "ws-broadcast", "-duration", max(b.window(), someBroadcasts).String())
 	default:
 		out.Result, err = b.load(ctx, addr, pid, r)
 	}
 	return out, err
 }
 
+// someBroadcasts is the least time in which there are enough of them.
+const someBroadcasts = 3 * time.Second
+
+// connecting is how long it may take at most to open one of many connections.
+const connecting = 4 * time.Millisecond
+
 // bound is how long a run may take at most.
 func (b *bench) bound(r row) time.Duration {
-	if r.kind == memory {
+	if r.kind.holds() {
 		return 2*b.idle + 2*time.Minute
 	}
-	return 2*(b.window()+b.warmup) + 20*time.Second
+	return 2*(max(b.window(), someBroadcasts)+b.warmup) + 20*time.Second + time.Duration(r.conns)*connecting
 }
 
 func (b *bench) window() time.Duration { return time.Duration(b.seconds * float64(time.Second)) }
@@ -97,6 +115,8 @@ func (b *bench) load(ctx context.Context, addr string, pid int, r row, more ...s
 		"-pipeline", strconv.Itoa(r.pipeline),
 		"-headers", strconv.Itoa(r.headers),
 		"-tls=" + strconv.FormatBool(r.tls),
+		"-payload", strconv.Itoa(r.payload),
+		"-deflate=" + strconv.FormatBool(r.deflate),
 		"-duration", b.window().String(),
 		"-warmup", b.warmup.String(),
 	}, more...)

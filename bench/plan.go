@@ -11,15 +11,21 @@ import (
 
 // server is one program that is compared.
 type server struct {
-	name string
-	dir  string // the module's folder, relative to bench
-	pkg  string // the package to build there
-	args []string
-	bare bool // no server: it can do plain keep-alive rows only
+	name  string
+	dir   string // the module's folder, relative to bench
+	pkg   string // the package to build there
+	args  []string
+	ws    bool           // it speaks WebSocket, and nothing else
+	lacks func(row) bool // what it has not got; nil: nothing
 }
 
 // can reports whether the server can be measured for a row.
-func (s server) can(r row) bool { return !s.bare || r.kind == keepalive && !r.tls }
+func (s server) can(r row) bool {
+	return s.ws == r.kind.ws() && (s.lacks == nil || !s.lacks(r))
+}
+
+// bare is what a floor lacks: all but plain traffic in a closed loop.
+func bare(r row) bool { return r.kind != keepalive && r.kind != wsEcho || r.tls || r.deflate }
 
 const (
 	hello = "./examples/hello"
@@ -27,18 +33,20 @@ const (
 )
 
 // servers in the order of the tables' columns.
-var servers = []server{
-	{"burrow-native", "..", hello, []string{"-driver", "epoll", "-native"}, false},
-	{"burrow", "..", hello, []string{"-driver", "epoll"}, false},
-	{"burrow-goroutine-native", "..", hello, []string{"-driver", "goroutine", "-native"}, false},
-	{"burrow-goroutine", "..", hello, []string{"-driver", "goroutine"}, false},
-	{"fasthttp", ".", peers + "fasthttp", nil, false},
-	{"hertz", ".", peers + "hertz", nil, false},
-	{"nethttp", ".", peers + "nethttp", nil, false},
-	{"bareepoll", ".", peers + "bareepoll", nil, true},
-	{"bareuring", ".", peers + "bareuring", nil, true},
-	{"bareuring-defer", ".", peers + "bareuring", []string{"-defer"}, true},
-}
+var servers = append([]server{
+	{name: "burrow-native", dir: "..", pkg: hello, args: []string{"-driver", "epoll", "-native"}},
+	{name: "burrow", dir: "..", pkg: hello, args: []string{"-driver", "epoll"}},
+	{name: "burrow-ring-native", dir: "..", pkg: hello, args: []string{"-driver", "uring", "-native"}},
+	{name: "burrow-ring", dir: "..", pkg: hello, args: []string{"-driver", "uring"}},
+	{name: "burrow-goroutine-native", dir: "..", pkg: hello, args: []string{"-driver", "goroutine", "-native"}},
+	{name: "burrow-goroutine", dir: "..", pkg: hello, args: []string{"-driver", "goroutine"}},
+	{name: "fasthttp", dir: ".", pkg: peers + "fasthttp"},
+	{name: "hertz", dir: ".", pkg: peers + "hertz"},
+	{name: "nethttp", dir: ".", pkg: peers + "nethttp"},
+	{name: "bareepoll", dir: ".", pkg: peers + "bareepoll", lacks: bare},
+	{name: "bareuring", dir: ".", pkg: peers + "bareuring", lacks: bare},
+	{name: "bareuring-defer", dir: ".", pkg: peers + "bareuring", args: []string{"-defer"}, lacks: bare},
+}, wsServers...)
 
 // kind says how a row is measured.
 type kind int
@@ -49,7 +57,27 @@ const (
 	byWrk
 	besideSlow
 	memory
+	wsEcho
+	wsMemory
+	wsBroadcast
 )
+
+// ws reports whether the row's traffic is WebSocket.
+func (k kind) ws() bool { return k >= wsEcho }
+
+// holds reports whether the row weighs idle connections.
+func (k kind) holds() bool { return k == memory || k == wsMemory }
+
+// unit is what is counted in the row.
+func (k kind) unit() string {
+	switch k {
+	case wsEcho:
+		return "message"
+	case wsBroadcast:
+		return "delivery"
+	}
+	return "request"
+}
 
 // row is one line of the comparison.
 type row struct {
@@ -60,6 +88,8 @@ type row struct {
 	pipeline int
 	headers  int
 	tls      bool
+	payload  int  // bytes of a WebSocket message
+	deflate  bool // it is compressed
 }
 
 // The traffic of the rows that are not a grid.
@@ -87,18 +117,19 @@ func rows() []row {
 					name, title = fmt.Sprintf("%s-h%d", name, headers), title+fmt.Sprintf(", %d headers", headers)
 				}
 				title = fmt.Sprintf("%d connections%s", conns, title)
-				all = append(all, row{name, title, keepalive, conns, depth, headers, false})
+				all = append(all, row{name: name, title: title, kind: keepalive, conns: conns, pipeline: depth, headers: headers})
 			}
 		}
 	}
-	return append(all,
-		row{"https-128", "128 connections, TLS 1.3", keepalive, 128, 1, 1, true},
-		row{"handshake", "TLS 1.3 handshake, one request, close", handshake, handshakeConns, 1, 1, true},
-		row{"wrk-128", "128 connections, load by wrk", byWrk, 128, 1, 1, false},
-		row{"slow", "fast route beside slow ones", besideSlow, fastConns, 1, 1, false},
-		row{"mem-http", "idle connection", memory, 0, 1, manyHeaders, false},
-		row{"mem-https", "idle TLS 1.3 connection", memory, 0, 1, manyHeaders, true},
+	all = append(all,
+		row{name: "https-128", title: "128 connections, TLS 1.3", kind: keepalive, conns: 128, pipeline: 1, headers: 1, tls: true},
+		row{name: "handshake", title: "TLS 1.3 handshake, one request, close", kind: handshake, conns: handshakeConns, pipeline: 1, headers: 1, tls: true},
+		row{name: "wrk-128", title: "128 connections, load by wrk", kind: byWrk, conns: 128, pipeline: 1, headers: 1},
+		row{name: "slow", title: "fast route beside slow ones", kind: besideSlow, conns: fastConns, pipeline: 1, headers: 1},
+		row{name: "mem-http", title: "idle connection", kind: memory, pipeline: 1, headers: manyHeaders},
+		row{name: "mem-https", title: "idle TLS 1.3 connection", kind: memory, pipeline: 1, headers: manyHeaders, tls: true},
 	)
+	return append(all, wsRows()...)
 }
 
 // pickRows returns the rows whose name matches expr.
@@ -136,6 +167,11 @@ func pickServers(list string) ([]server, error) {
 		picked = append(picked, servers[i])
 	}
 	return picked, nil
+}
+
+// useful drops the servers that can do none of the rows.
+func useful(list []server, rows []row) []server {
+	return slices.DeleteFunc(slices.Clone(list), func(s server) bool { return !slices.ContainsFunc(rows, s.can) })
 }
 
 func serverNames(list []server) string {

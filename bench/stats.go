@@ -26,6 +26,7 @@ var (
 	cpu     = of(func(r *report.Result) float64 { return float64(r.ServerCPU) / 1e3 / float64(r.Requests) })
 	loadCPU = of(func(r *report.Result) float64 { return float64(r.LoadCPU) / 1e3 / float64(r.Requests) })
 	rate    = of(func(r *report.Result) float64 { return float64(r.Requests) / r.Elapsed.Seconds() })
+	p50     = of(func(r *report.Result) float64 { return float64(r.Latency.P50) / 1e6 })
 	p99     = of(func(r *report.Result) float64 { return float64(r.Latency.P99) / 1e6 })
 	busy    = of(func(r *report.Result) float64 { return 100 * float64(r.ServerCPU) / float64(r.Elapsed) })
 	slowP99 = of(func(r *report.Result) float64 {
@@ -125,7 +126,7 @@ func (s sample) summary(r row) string {
 	if s.Result.Errors > 0 {
 		bad = fmt.Sprintf("  %d ERRORS: %s", s.Result.Errors, s.Result.FirstError)
 	}
-	if r.kind == memory {
+	if r.kind.holds() {
 		v, ok := perConn(s)
 		if !ok {
 			return fmt.Sprintf("closed idle connections: %+v%s", s.Result.Memory, bad)
@@ -133,7 +134,7 @@ func (s sample) summary(r row) string {
 		return fmt.Sprintf("%.0f bytes/connection%s", v, bad)
 	}
 	figure := func(m metric) float64 { v, _ := m(s); return v }
-	text := fmt.Sprintf("%7.2f µs/request %8.0f/s  p99 %.2f ms  busy %.0f %%", figure(cpu), figure(rate), figure(p99), figure(busy))
+	text := fmt.Sprintf("%7.2f µs/%s %8.0f/s  p99 %.2f ms  busy %.0f %%", figure(cpu), r.kind.unit(), figure(rate), figure(p99), figure(busy))
 	if r.kind == besideSlow {
 		text = fmt.Sprintf("p99 %.2f ms alone, %.2f ms beside %d slow", figure(aloneP99), figure(p99), slowConns)
 	}

@@ -14,9 +14,9 @@ func tables(m machine, o *options, rows []row, list []server, all runs) string {
 	fmt.Fprintf(&b, "Measured %s at %s on %d × %s (a system call costs %.0f ns), Linux %s, %s.\n", m.Date, m.Commit, m.CPUs, m.CPU, m.Syscall, m.Kernel, m.Go)
 	fmt.Fprintf(&b, "Server on core %d with GOMAXPROCS=%d, load on core %d; medians of %d interleaved rounds of %g s (memory: %d rounds).\n", o.serverCore, o.procs, o.loadCore, o.rounds, o.seconds, o.memoryRounds)
 	fmt.Fprintf(&b, "Command, in bench/: `%s`\n", m.Command)
-	for _, section := range []func([]row, []server, runs) string{
-		cpuTable, memoryTable, slowTable, detailTable, wrkTable, targetTable, troubles,
-	} {
+	sections := []func([]row, []server, runs) string{cpuTable, memoryTable, slowTable, detailTable, wrkTable}
+	sections = append(append(sections, wsTables...), targetTable, troubles)
+	for _, section := range sections {
 		if text := section(rows, list, all); text != "" {
 			b.WriteString("\n" + text)
 		}
@@ -37,9 +37,11 @@ func markdown(title string, head []string, lines [][]string) string {
 	return b.String()
 }
 
-// matrix renders one figure, a line for each row and a column for each server.
+// matrix renders one figure, a line for each row and a column for each server that
+// can be measured for one of them.
 func matrix(title, corner, format string, rows []row, list []server, all runs, m metric) string {
 	head := []string{corner}
+	list = useful(list, rows)
 	for _, s := range list {
 		head = append(head, s.name)
 	}
@@ -172,7 +174,7 @@ func troubles(rows []row, _ []server, all runs) string {
 			fmt.Fprintf(&b, "- %s, %s, round %d failed: %s\n", s.Row, s.Server, s.Round+1, s.Failed)
 		case s.Result.Errors > 0:
 			fmt.Fprintf(&b, "- %s, %s, round %d: %d errors, the first: %s\n", s.Row, s.Server, s.Round+1, s.Result.Errors, s.Result.FirstError)
-		case slices.ContainsFunc(only(rows, memory), func(r row) bool { return r.name == s.Row }):
+		case slices.ContainsFunc(only(rows, memory, wsMemory), func(r row) bool { return r.name == s.Row }):
 			if _, ok := perConn(s); !ok {
 				fmt.Fprintf(&b, "- %s, %s, round %d: idle connections were closed: %+v\n", s.Row, s.Server, s.Round+1, s.Result.Memory)
 			}
@@ -194,7 +196,7 @@ const fullCore = 90
 // cores had time to spare: on a quiet machine one of the two is the limit.
 func unhurried(rows []row, all runs) (n, of int) {
 	for _, s := range all {
-		if s.Result == nil || !slices.ContainsFunc(only(rows, keepalive, handshake), func(r row) bool { return r.name == s.Row }) {
+		if s.Result == nil || !slices.ContainsFunc(only(rows, keepalive, handshake, wsEcho), func(r row) bool { return r.name == s.Row }) {
 			continue
 		}
 		of++

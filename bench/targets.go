@@ -16,12 +16,14 @@ type target struct {
 }
 
 const (
-	native   = "burrow-native"
-	standard = "burrow"
+	native       = "burrow-native"
+	standard     = "burrow"
+	ringNative   = "burrow-ring-native"
+	ringStandard = "burrow-ring"
 )
 
-// targets of the HTTP server.
-var targets = []target{
+// targets of the HTTP server, and of WebSockets.
+var targets = append([]target{
 	{"http-16", native, "fasthttp", cpu, 0.70, "CPU"},
 	{"http-128", native, "fasthttp", cpu, 0.70, "CPU"},
 	{"http-1024", native, "fasthttp", cpu, 0.60, "CPU"},
@@ -31,12 +33,22 @@ var targets = []target{
 	{"http-128", standard, "nethttp", cpu, 0.45, "CPU"},
 	{"http-1024", standard, "nethttp", cpu, 0.45, "CPU"},
 	{"https-128", native, "fasthttp", cpu, 0.85, "CPU"},
+	{"http-16", ringNative, native, cpu, 1, "CPU"},
+	{"http-128", ringNative, native, cpu, 0.70, "CPU"},
+	{"http-1024", ringNative, native, cpu, 0.70, "CPU"},
+	{"http-128", ringNative, "fasthttp", cpu, 0.45, "CPU"},
+	{"http-1024", ringNative, "fasthttp", cpu, 0.45, "CPU"},
+	{"http-128", ringStandard, "fasthttp", cpu, 0.55, "CPU"},
+	{"http-1024", ringStandard, "fasthttp", cpu, 0.55, "CPU"},
+	{"http-128", ringStandard, "nethttp", cpu, 0.32, "CPU"},
+	{"http-1024", ringStandard, "nethttp", cpu, 0.32, "CPU"},
+	{"mem-http", ringNative, "", perConn, 600, "bytes/connection"},
 	{"handshake", standard, "nethttp", cpu, 1, "CPU"},
 	{"mem-http", native, "", perConn, 450, "bytes/connection"},
 	{"mem-https", native, "", perConn, 6 << 10, "bytes/connection"},
 	{"slow", native, "", p99Rise, 3, "ms more p99"},
 	{"slow", standard, "", p99Rise, 3, "ms more p99"},
-}
+}, wsTargets...)
 
 // p99Rise is what slow neighbours add to the fast route's p99, in ms.
 func p99Rise(s sample) (float64, bool) {

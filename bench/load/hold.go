@@ -26,9 +26,12 @@ const (
 	holdRequests = holdDepth + 2 // all of a connection's
 )
 
-// hold opens connections up to each plateau, lets all of them carry a few
-// requests and fall silent, and reads the server's memory.
-func (o *options) hold(ctx context.Context) (*report.Result, error) {
+// user makes a connection, has it carry something, and returns the bare socket.
+type user func(ctx context.Context) (nc net.Conn, describes string, err error)
+
+// hold opens connections up to each plateau, lets all of them carry what use has for
+// them, requests in number, and fall silent, and reads the server's memory.
+func (o *options) hold(ctx context.Context, use user, requests int64) (*report.Result, error) {
 	if o.pid == 0 {
 		return nil, errors.New("hold: -pid is missing")
 	}
@@ -44,8 +47,9 @@ func (o *options) hold(ctx context.Context) (*report.Result, error) {
 		if err != nil || want <= len(held) {
 			return nil, fmt.Errorf("hold: bad plateau %q", text)
 		}
-		more, err := o.open(ctx, want-len(held), r)
+		more, err := open(ctx, use, want-len(held), r)
 		held = append(held, more...)
+		r.Requests += requests * int64(len(more))
 		if err != nil {
 			return nil, fmt.Errorf("hold: with %d connections: %w", len(held), err)
 		}
@@ -62,7 +66,7 @@ func (o *options) hold(ctx context.Context) (*report.Result, error) {
 }
 
 // open makes n connections and uses each of them; it returns those it made.
-func (o *options) open(ctx context.Context, n int, r *report.Result) ([]net.Conn, error) {
+func open(ctx context.Context, use user, n int, r *report.Result) ([]net.Conn, error) {
 	var (
 		mu    sync.Mutex // guards what follows, and r
 		conns []net.Conn
@@ -82,13 +86,12 @@ func (o *options) open(ctx context.Context, n int, r *report.Result) ([]net.Conn
 				if stop {
 					return
 				}
-				nc, describes, err := o.use(ctx)
+				nc, describes, err := use(ctx)
 				mu.Lock()
 				if err != nil {
 					first = errors.Join(first, err)
 				} else {
 					conns, r.TLS = append(conns, nc), describes
-					r.Requests += holdRequests
 				}
 				mu.Unlock()
 			}

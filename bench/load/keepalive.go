@@ -22,7 +22,7 @@ const connectTimeout = 10 * time.Second
 
 // keepalive keeps o.conns connections busy and measures for o.duration.
 func (o *options) keepalive(ctx context.Context) (*report.Result, error) {
-	e := &engine.Engine{Loops: 1}
+	e := &engine.Engine{Driver: engine.DriverEpoll, Loops: 1}
 	r := &report.Result{}
 	fast := newGroup(request(o.addr, o.path, o.headers), o.pipeline)
 	fast.paced = o.rate > 0

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command load is a closed-loop load generator for HTTP/1.1: it keeps a fixed
-// number of connections busy from one event loop and prints what it measured
+// Command load is a closed-loop load generator for HTTP/1.1 and WebSocket: it keeps a
+// fixed number of connections busy from one event loop and prints what it measured
 // as JSON (report.Result) on stdout.
 //
 //	load -addr 127.0.0.1:8080 -conns 128 -pipeline 16 -headers 12 -pid 4711
@@ -15,6 +15,10 @@
 //	            requests instead of a closed loop; -slow adds connections that ask for /slow
 //	handshake   a connection, TLS or not, for each request; nothing resumed
 //	hold        opens -plateaus idle connections and reads the memory of -pid
+//	ws          WebSockets whose messages of -payload bytes are echoed; -deflate
+//	            makes them compressed JSON
+//	ws-hold     hold, of WebSockets
+//	ws-broadcast  one WebSocket sends "all ...", which comes to all of them
 //
 // Exit status: 0 measured, 1 failed, 2 wrong usage.
 package main
@@ -53,11 +57,13 @@ type options struct {
 	slow     int
 	plateaus string
 	idle     time.Duration
+	payload  int
+	deflate  bool
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.mode, "mode", "keepalive", "keepalive, handshake or hold")
+	flag.StringVar(&o.mode, "mode", "keepalive", "keepalive, handshake, hold, ws, ws-hold or ws-broadcast")
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` of the server")
 	flag.StringVar(&o.path, "path", "/", "what to ask for")
 	flag.IntVar(&o.conns, "conns", 128, "connections kept busy")
@@ -71,6 +77,8 @@ func main() {
 	flag.IntVar(&o.slow, "slow", 0, "keepalive: connections that ask for /slow meanwhile")
 	flag.StringVar(&o.plateaus, "plateaus", "1000,15000", "hold: numbers of idle connections, ascending")
 	flag.DurationVar(&o.idle, "idle", 10*time.Second, "hold: silence before the memory is read")
+	flag.IntVar(&o.payload, "payload", 64, "ws: bytes of a message")
+	flag.BoolVar(&o.deflate, "deflate", false, "ws: permessage-deflate, nothing taken over from message to message")
 	flag.Parse()
 
 	if err := o.check(flag.Args()); err != nil {
@@ -98,6 +106,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("-conns, -pipeline and -duration must be positive")
 	case o.headers < 1 || o.headers > 1+len(browserHeaders):
 		return fmt.Errorf("-headers must be 1 to %d", 1+len(browserHeaders))
+	case o.payload < 0 || o.payload > maxPayload:
+		return fmt.Errorf("-payload must be 0 to %d", maxPayload)
 	case o.rate > 0 && o.pipeline > 1:
 		return fmt.Errorf("-rate does not go with -pipeline")
 	}
@@ -111,7 +121,13 @@ func (o *options) run(ctx context.Context) (*report.Result, error) {
 	case "handshake":
 		return o.handshakes(ctx)
 	case "hold":
-		return o.hold(ctx)
+		return o.hold(ctx, o.use, holdRequests)
+	case "ws":
+		return o.wsEcho(ctx)
+	case "ws-hold":
+		return o.wsHold(ctx)
+	case "ws-broadcast":
+		return o.wsBroadcast(ctx)
 	}
 	return nil, fmt.Errorf("unknown mode %q", o.mode)
 }
