@@ -2,8 +2,6 @@ package tftp
 
 import (
 	"container/list"
-	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -55,6 +53,7 @@ type file struct {
 	origin origin // nil while nobody has the file open
 	refs   int
 	gone   bool // another version has taken its place
+	slow   bool // reading it takes a goroutine, as far as is known
 	chunks map[int64]*chunk
 }
 
@@ -90,7 +89,7 @@ func (c *cache) open(key string, id identity, o origin) *file {
 			f.gone = true
 			c.forget(f)
 		}
-		f = &file{cache: c, key: key, id: id, chunks: map[int64]*chunk{}}
+		f = &file{cache: c, key: key, id: id, chunks: map[int64]*chunk{}, slow: true}
 		c.files[key] = f
 	}
 	f.refs++
@@ -153,17 +152,20 @@ func (c *cache) drop(ch *chunk) {
 // held.
 func (c *cache) recycle(ch *chunk) {
 	if ch.place == nil && ch.pins == 0 && ch.data != nil {
-		if len(c.spare) < spareChunks {
-			c.spare = append(c.spare, ch.data[:chunkSize])
-		}
+		c.keep(ch.data[:chunkSize])
 		ch.data = nil
 	}
 }
 
-// buffer is one to read a chunk into.
+// keep puts a buffer aside for the next who needs one. mu is held.
+func (c *cache) keep(b []byte) {
+	if len(c.spare) < spareChunks {
+		c.spare = append(c.spare, b)
+	}
+}
+
+// buffer is one to read a chunk into. mu is held.
 func (c *cache) buffer() []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if n := len(c.spare); n > 0 {
 		b := c.spare[n-1]
 		c.spare = c.spare[:n-1]
@@ -192,7 +194,9 @@ func (f *file) chunk(i int64, w chunkWaiter) *chunk {
 	defer c.mu.Unlock()
 	ch := f.chunks[i]
 	if ch == nil {
-		c.read(f, i)
+		if !c.readNow(f, i) {
+			c.read(f, i)
+		}
 		ch = f.chunks[i]
 	}
 	if ch.place == nil {
@@ -201,13 +205,21 @@ func (f *file) chunk(i int64, w chunkWaiter) *chunk {
 	}
 	ch.pins++
 	c.recent.MoveToFront(ch.place)
-	for ahead := i + 1; ahead <= i+runLength/2 && f.has(ahead); ahead++ {
+	f.readAhead(i)
+	return ch
+}
+
+// readAhead has what comes after chunk i read, unless the system turns out to have
+// it at hand. mu is held.
+func (f *file) readAhead(i int64) {
+	for ahead := i + 1; f.slow && ahead <= i+runLength/2 && f.has(ahead); ahead++ {
 		if f.chunks[ahead] == nil {
-			c.read(f, ahead)
-			break
+			if !f.cache.readNow(f, ahead) {
+				f.cache.read(f, ahead)
+			}
+			return
 		}
 	}
-	return ch
 }
 
 // has reports whether the file reaches chunk i, as far as is known. mu is held.
@@ -218,65 +230,6 @@ func (f *file) has(i int64) bool {
 	}
 	return i*chunkSize < f.id.size
 }
-
-// read has chunks read from i on, those of a run that are not there. mu is held.
-func (c *cache) read(f *file, i int64) {
-	var run []*chunk
-	for n := i; n < i+runLength && (n == i || f.id.size >= 0 && f.has(n)) && f.chunks[n] == nil; n++ {
-		ch := &chunk{file: f, index: n}
-		f.chunks[n] = ch
-		c.used += chunkSize
-		run = append(run, ch)
-	}
-	c.shrink()
-	f.refs++ // the reader's own
-	c.reading.Add(1)
-	go func() {
-		defer c.reading.Done()
-		defer f.release()
-		for _, ch := range run {
-			data := c.buffer()
-			n, err := f.origin.ReadAt(data, ch.index*chunkSize)
-			c.arrived(ch, data[:n], err)
-		}
-	}()
-}
-
-// arrived puts what was read into its chunk and tells those who wait.
-func (c *cache) arrived(ch *chunk, data []byte, err error) {
-	if err == nil || errors.Is(err, io.EOF) {
-		err = ch.file.checkSize(ch.index, len(data))
-	}
-	c.mu.Lock()
-	waiters := ch.waiters
-	ch.waiters = nil
-	if err != nil {
-		delete(ch.file.chunks, ch.index) // the next who asks tries again
-		c.used -= chunkSize
-	} else {
-		ch.data = data
-		ch.pins = len(waiters)
-		ch.place = c.recent.PushFront(ch)
-		c.shrink()
-	}
-	c.mu.Unlock()
-	for _, w := range waiters {
-		w.chunkRead(ch.index, ch, err)
-	}
-}
-
-// checkSize finds out that a file has become shorter since it was opened.
-func (f *file) checkSize(index int64, n int) error {
-	if f.id.size < 0 {
-		return nil
-	}
-	if want := min(f.id.size-index*chunkSize, chunkSize); int64(n) < want {
-		return fmt.Errorf("tftp: read %s: %w", f.key, errShrunk)
-	}
-	return nil
-}
-
-var errShrunk = errors.New("the file became shorter while it was sent")
 
 // shrink drops the chunks that were not used for longest. mu is held.
 func (c *cache) shrink() {

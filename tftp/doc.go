@@ -23,9 +23,11 @@
 // Both directions are pure machines, fed with packets and the time, in both
 // roles; a simulator moves files through lossy networks in virtual time. On
 // Linux one goroutine of a server drives all transfers of a socket with epoll:
-// a window of blocks is one system call. Files are opened, read and written on
-// goroutines of their own, so that a slow disk or origin holds up nobody else;
-// what is read is shared by all who ask for the same file.
+// a window of blocks is one system call, and while a client answers within some
+// microseconds the loop looks for the answer rather than sleeps. Files are opened,
+// read and written on goroutines of their own, so that a slow disk or origin holds
+// up nobody else, but for what the system has in memory (Linux); what is read is
+// shared by all who ask for the same file.
 //
 // # Retransmission
 //

@@ -21,9 +21,16 @@ type epollDriver struct {
 	gen        int32
 	main       *epollSocket
 	in, out    *batch
-	gso        bool // as far as is known
+	arrived    datagram // the one that is delivered
+	gso        bool     // as far as is known
 	spinner    spinner
 	started    time.Time
+
+	// The socket that was sent on since the last wait, if it was one only, and how
+	// often in a row it was then read without asking epoll.
+	hot    *epollSocket
+	mixed  bool
+	direct int
 }
 
 type epollSocket struct {
@@ -153,65 +160,6 @@ func (d *epollDriver) open(local netip.Addr, port int, owner *transfer, big bool
 	return s, nil
 }
 
-func (d *epollDriver) wait(limit time.Duration, deliver func(*transfer, *datagram)) error {
-	ms := -1
-	if limit >= 0 {
-		ms = int(min((limit+time.Millisecond-1)/time.Millisecond, 1<<30))
-	}
-	n, err := d.poll(ms)
-	if err != nil {
-		return os.NewSyscallError("epoll_wait", err)
-	}
-	for i := range n {
-		e := &d.events[i]
-		if int(e.Fd) == d.wakefd {
-			d.woken.Store(false)
-			continue
-		}
-		// A descriptor may have been closed, and opened again, by what an earlier
-		// event brought about.
-		if s := d.sockets[e.Fd]; s != nil && s.gen == e.Pad {
-			if err := s.receive(deliver); err != nil && s.owner == nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// poll is epoll_wait, with a moment of looking first where that pays.
-func (d *epollDriver) poll(ms int) (int, error) {
-	if ms == 0 {
-		return epollWait(d.fd, d.events[:], 0)
-	}
-	start := time.Since(d.started)
-	if d.spinner.wait(start) {
-		for now := start; now-start < spinFor; now = time.Since(d.started) {
-			if n, err := epollWait(d.fd, d.events[:], 0); n != 0 || err != nil {
-				return n, err
-			}
-		}
-	}
-	return epollWait(d.fd, d.events[:], ms)
-}
-
-// receive takes one batch; what is left is reported again by the next wait.
-func (s *epollSocket) receive(deliver func(*transfer, *datagram)) error {
-	in := s.driver.in
-	n, err := in.receive(s.fd, s.take)
-	switch err {
-	case nil:
-	case unix.EBADF, unix.ENOTSOCK, unix.EINVAL:
-		return os.NewSyscallError("recvmmsg", err)
-	}
-	var d datagram
-	for i := 0; i < n && !s.closed; i++ {
-		in.datagram(i, &d)
-		deliver(s.owner, &d)
-	}
-	return nil
-}
-
 func (d *epollDriver) wake() {
 	// The eventfd is edge-triggered and never read: each write is an edge.
 	if d.woken.Swap(true) {
@@ -240,6 +188,7 @@ func (s *epollSocket) close() {
 
 func (s *epollSocket) send(b []byte, size int, to netip.AddrPort, from netip.Addr) (int, error) {
 	out := s.driver.out
+	s.driver.sending(s)
 	if s.owner != nil {
 		from = netip.Addr{} // the socket is bound to it
 	}

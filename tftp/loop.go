@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +42,8 @@ type loop struct {
 	wheel     timerwheel.Wheel[*transfer]
 	transfers map[netip.AddrPort]*transfer // by the client's TID
 	running   int                          // those that have not come to an end
+	working   int                          // pieces of work of theirs on goroutines
+	launched  bool                         // some were started just now
 	packet    packet                       // the one being looked at
 	scratch   []byte                       // to build packets in
 
@@ -100,14 +103,28 @@ func (l *loop) runPosted() {
 	}
 }
 
+// mostHeld is after how many turns timers run though more waits to be read.
+const mostHeld = 16
+
 // run is the loop.
 func (l *loop) run() error {
 	var err error
+	var more bool
+	held := 0
+	deliver, expired := l.deliver, l.expired
 	for err == nil && !(l.draining && (l.running == 0 || l.now >= l.drained)) {
-		err = l.driver.wait(l.patience(), l.deliver)
+		more, err = l.driver.wait(l.patience(), l.working > 0, deliver)
 		l.clock()
 		l.runPosted()
-		l.wheel.Advance(uint64(l.now/tick), l.expired)
+		// What has arrived goes before what is late: it may be the answer.
+		if held++; !more || held == mostHeld {
+			held = 0
+			l.wheel.Advance(uint64(l.now/tick), expired)
+		}
+		if l.launched {
+			l.launched = false
+			runtime.Gosched() // where there is one processor they wait for this one
+		}
 	}
 	l.end()
 	if err != nil {
@@ -246,7 +263,7 @@ func (l *loop) begin(d *datagram, p *packet) {
 			r.Size = n
 		}
 	}
-	t.pending++
+	t.work()
 	l.background.Go(func() {
 		ctx, cancel := context.WithTimeout(l.ctx, l.pace.silence)
 		defer cancel()

@@ -65,7 +65,7 @@ func (t *transfer) view(off int64) ([]byte, error) {
 		ch := r.file.chunk(i, t)
 		if ch == nil {
 			r.wanted = i + 1
-			t.pending++
+			t.work()
 			return nil, errNotYet
 		}
 		r.use(ch)

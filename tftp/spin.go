@@ -11,7 +11,9 @@ import "time"
 // The zero value begins without spinning. It belongs to one loop.
 type spinner struct {
 	on     bool
+	gap    time.Duration // between the last two waits
 	waits  int           // in this round
+	pauses int           // of these, those that took too long for a lock-step
 	spent  time.Duration // in this round, from wait to wait
 	cost   [2]time.Duration
 	rounds int
@@ -20,24 +22,29 @@ type spinner struct {
 
 const (
 	spinFor     = 40 * time.Microsecond
-	spinRound   = 256 // waits
-	spinExplore = 32  // rounds after which the other way is tried
+	spinPause   = 4 * spinFor // from here on nobody is in lock-step with us
+	spinRound   = 256         // waits
+	spinWaste   = 16          // pauses that end a round of spinning
+	spinExplore = 32          // rounds after which the other way is tried
+	spinLively  = 5 * time.Millisecond
 )
 
 // wait is called before each wait that may sleep, and says whether to spin.
 func (s *spinner) wait(now instant) bool {
-	gap := now - s.last
+	s.gap = now - s.last
 	s.last = now
-	if gap > 4*spinFor { // a pause: nobody is in lock-step with us
-		s.waits, s.spent, s.on = 0, 0, false
-		return false
+	if s.gap > spinPause {
+		s.pauses++
 	}
-	s.spent += gap
-	if s.waits++; s.waits == spinRound {
+	s.spent += min(s.gap, spinPause)
+	if s.waits++; s.waits == spinRound || s.on && s.pauses == spinWaste {
 		s.choose()
 	}
 	return s.on
 }
+
+// lively reports whether packets come and go.
+func (s *spinner) lively() bool { return s.gap < spinLively }
 
 // choose ends a round.
 func (s *spinner) choose() {
@@ -45,10 +52,13 @@ func (s *spinner) choose() {
 	if s.on {
 		this, other = 1, 0
 	}
-	s.cost[this] = s.spent / spinRound
-	s.waits, s.spent = 0, 0
+	s.cost[this] = s.spent / time.Duration(s.waits)
+	pauses := s.pauses
+	s.waits, s.pauses, s.spent = 0, 0, 0
 	s.rounds++
 	switch {
+	case pauses >= spinWaste:
+		s.on = false
 	case s.cost[other] == 0 || s.rounds%spinExplore == 0:
 		s.on = !s.on
 	case s.cost[other] < s.cost[this]:

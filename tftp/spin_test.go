@@ -11,18 +11,23 @@ func TestSpinner(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		sleeping, spinning time.Duration // from wait to wait
+		hiccup             int           // every so many waits something takes 10 ms; 0: never
 		want               bool
 	}{
-		"spinning pays":   {30 * time.Microsecond, 12 * time.Microsecond, true},
-		"spinning costs":  {15 * time.Microsecond, 30 * time.Microsecond, false},
-		"slow peers":      {300 * time.Microsecond, 300 * time.Microsecond, false},
-		"nobody is there": {time.Second, time.Second, false},
+		"spinning pays":            {30 * time.Microsecond, 12 * time.Microsecond, 0, true},
+		"it does on a busy system": {30 * time.Microsecond, 12 * time.Microsecond, 50, true},
+		"spinning costs":           {15 * time.Microsecond, 30 * time.Microsecond, 0, false},
+		"slow peers":               {300 * time.Microsecond, 300 * time.Microsecond, 0, false},
+		"nobody is there":          {time.Second, time.Second, 0, false},
 	} {
 		var s spinner
 		now := instant(time.Second)
 		spun := 0
 		const waits = 100 * spinRound
-		for range waits {
+		for i := range waits {
+			if tc.hiccup > 0 && i%tc.hiccup == 0 {
+				now += 10 * time.Millisecond
+			}
 			if s.wait(now) {
 				spun++
 				now += tc.spinning

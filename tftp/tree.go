@@ -24,7 +24,7 @@ func openFile(fsys fs.FS, name string) (origin, identity, error) {
 	}
 	id := identity{size: info.Size(), modTime: info.ModTime()}
 	if o, ok := f.(origin); ok {
-		return o, id, nil
+		return onDisk(o), id, nil
 	}
 	return &stream{file: f, reopen: func() (fs.File, error) { return fsys.Open(name) }}, id, nil
 }

@@ -71,7 +71,7 @@ func (t *transfer) store() {
 	w := &t.writing
 	b, up, last := w.buf, w.upload, t.receiver.complete
 	w.buf, w.spare, w.busy = w.spare[:0], nil, true
-	t.pending++
+	t.work()
 	t.loop.background.Go(func() {
 		var err error
 		if len(b) > 0 {
@@ -123,7 +123,7 @@ func (t *transfer) abandon() {
 	if t.pending == 0 && t.recorded { // it was counted out already
 		t.loop.sh.readmit(t.peer.Addr())
 	}
-	t.pending++
+	t.work()
 	t.loop.background.Go(func() {
 		up.Abort()
 		t.loop.post(t.settled)

@@ -1,0 +1,64 @@
+//go:build linux
+
+package main
+
+import "fmt"
+
+// ours is the server that the promises are about.
+const ours = "burrow"
+
+const (
+	equal        = 1.05 // ratios up to here say that there is no difference
+	cpuTarget    = 2.0  // times the bytes per CPU-second of tftpd-hpa
+	memoryTarget = 64.0 // KiB per transfer
+)
+
+func (o *options) targetTable(rows []row, list []server, all runs) string {
+	var lines [][]string
+	for _, r := range rows {
+		lines = append(lines, fastest(r, list, all)...)
+	}
+	if v, ok := all.ratio(oneCPU, ours, "tftpd-hpa", perCPU); ok {
+		lines = append(lines, []string{oneCPU, fmt.Sprintf("≥ %.0f × tftpd-hpa's MB per CPU-second", cpuTarget), fmt.Sprintf("%.2f", v), verdict(v >= cpuTarget)})
+	}
+	if v, ok := all.median(crowdRow, ours, perTransfer(o.clients)); ok {
+		lines = append(lines, []string{crowdRow, fmt.Sprintf("< %.0f KiB per active transfer", memoryTarget), fmt.Sprintf("%.1f", v), verdict(v < memoryTarget)})
+	}
+	return markdown("Targets", []string{"row", "target", "measured", ""}, lines)
+}
+
+// fastest compares our time with that of the best of the others.
+func fastest(r row, list []server, all runs) [][]string {
+	const target = "the fastest: time ÷ that of the best other"
+	if _, ok := all.median(r.name, ours, seconds); !ok {
+		return nil
+	}
+	best, worst, others := "", 0.0, 0
+	for _, s := range list {
+		if s.name == ours || s.name == ours+"-single" {
+			continue
+		}
+		if all.rounds(r.name, s.name) > 0 {
+			others++
+		}
+		if v, ok := all.ratio(r.name, ours, s.name, seconds); ok && v > worst {
+			best, worst = s.name, v
+		}
+	}
+	switch {
+	case others == 0:
+		return nil
+	case best == "":
+		return [][]string{{r.name, target, "no other completes", verdict(true)}}
+	case worst > 1 && worst <= equal:
+		return [][]string{{r.name, target, fmt.Sprintf("%.2f (%s)", worst, best), "equal"}}
+	}
+	return [][]string{{r.name, target, fmt.Sprintf("%.2f (%s)", worst, best), verdict(worst <= 1)}}
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**missed**"
+}
