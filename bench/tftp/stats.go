@@ -31,6 +31,13 @@ var (
 		}
 		return float64(s.Result.Bytes) / 1e6 / s.Result.ServerCPU.Seconds(), true
 	}
+	// rate is MB each second, of runs that were cut off too.
+	rate metric = func(s sample) (float64, bool) {
+		if s.Result == nil || s.Result.Elapsed <= 0 {
+			return 0, false
+		}
+		return float64(s.Result.Bytes) / 1e6 / s.Result.Elapsed.Seconds(), true
+	}
 	peak metric = func(s sample) (float64, bool) {
 		if s.Result == nil {
 			return 0, false

@@ -24,7 +24,7 @@ func tables(m machine.Machine, o *options, rows []row, list []server, all runs) 
 		matrix("Seconds from the request to the last block", rows, list, func(r row, s server) string { return o.time(r, s, all) }),
 		matrix("MB for each second of server CPU", rows, list, func(r row, s server) string { return figure(all, r, s, perCPU, "%.0f") }),
 		matrix("Peak memory of the server, MiB", rows, list, func(r row, s server) string { return figure(all, r, s, peak, "%.1f") }),
-		detailTable(rows, list, all), o.targetTable(rows, list, all), troubles(all),
+		detailTable(rows, list, all), o.targetTable(rows, list, all), troubles(rows, list, all),
 	} {
 		if text != "" {
 			b.WriteString("\n" + text)
@@ -94,36 +94,55 @@ func detailTable(rows []row, list []server, all runs) string {
 			}
 			lo, hi := all.spread(r.name, s.name, seconds)
 			vs := "-"
-			if v, ok := all.ratio(r.name, s.name, ours, seconds); ok {
+			if v, ok := all.ratio(r.name, ours, s.name, rate); ok {
 				vs = fmt.Sprintf("%.2f", v)
 			}
 			lines = append(lines, []string{
-				r.name, s.name, figure(all, r, s, seconds, "%.3f"), fmt.Sprintf("%.3f-%.3f", lo, hi), vs,
+				r.name, s.name, figure(all, r, s, seconds, "%.3f"), fmt.Sprintf("%.3f-%.3f", lo, hi), figure(all, r, s, rate, "%.1f"), vs,
 				figure(all, r, s, busy, "%.0f %%"), figure(all, r, s, loadBusy, "%.0f %%"), figure(all, r, s, perTransfer(r.clients), "%.1f"),
 				strings.TrimSpace(last.Result.Granted), fmt.Sprint(last.Result.Resent), fmt.Sprint(last.Result.Behind),
 			})
 		}
 	}
 	head := []string{
-		"row", "server", "s", "least-most", "× " + ours, "server busy", "load busy", "KiB more per transfer", "granted",
+		"row", "server", "s", "least-most", "MB/s", "time ÷ " + ours, "server busy", "load busy", "KiB more per transfer", "granted",
 		"resent by clients", "blocks again or out of order",
 	}
 	return markdown("In detail (the last two of the last round)", head, lines)
 }
 
-// troubles lists what a reader must know before believing the tables.
-func troubles(all runs) string {
+// troubles lists what a reader must know before believing the tables, a line for
+// each row and server that had any.
+func troubles(rows []row, list []server, all runs) string {
 	var b strings.Builder
-	for _, s := range all {
-		switch {
-		case s.Failed != "":
-			fmt.Fprintf(&b, "- %s, %s, round %d failed: %s\n", s.Row, s.Server, s.Round+1, s.Failed)
-		case s.Result.Failed > 0:
-			fmt.Fprintf(&b, "- %s, %s, round %d: %d transfers did not complete, the first: %s\n", s.Row, s.Server, s.Round+1, s.Result.Failed, s.Result.FirstError)
+	for _, r := range rows {
+		for _, s := range list {
+			n, first := 0, ""
+			for _, one := range all {
+				if text := one.trouble(); text != "" && one.Row == r.name && one.Server == s.name {
+					if n++; n == 1 {
+						first = text
+					}
+				}
+			}
+			if n > 0 {
+				fmt.Fprintf(&b, "- %s, %s, in %d of %d rounds: %s\n", r.name, s.name, n, all.rounds(r.name, s.name), first)
+			}
 		}
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return "**Not as it should be**\n\n" + b.String()
+}
+
+// trouble is what went wrong in a run; "" when nothing did.
+func (s sample) trouble() string {
+	switch {
+	case s.Failed != "":
+		return s.Failed
+	case s.Result.Failed > 0:
+		return fmt.Sprintf("%d transfers did not complete (%s)", s.Result.Failed, s.Result.FirstError)
+	}
+	return ""
 }
