@@ -59,6 +59,8 @@ const (
 	flagChanged   // a change is on its way to the poller
 	flagReceiving // the poller receives; without it the socket may be read directly
 	flagLeaving   // Detach has the poller let go
+	flagBulk      // much comes at once: it is read from the socket rather than received
+	flagFresh     // the next read is the first of a turn
 )
 
 // Conn is one connection of an [Engine]. Write, Post, Close, Shutdown, AfterFunc

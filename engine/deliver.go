@@ -118,8 +118,8 @@ func (l *loop) strangerLocked(c *Conn, ev event) {
 		c.wakeLocked(flagWantRead | flagWantWrite)
 	case c.flags&flagWantRead != 0:
 		c.flags |= flagPaused // until the owner waits again
-		c.armLocked()
 		c.wakeLocked(flagWantRead)
+		c.armLocked()
 	default:
 		c.flags |= flagPaused
 		c.armLocked()

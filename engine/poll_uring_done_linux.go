@@ -4,8 +4,6 @@ import (
 	"io"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/burrownet/burrow/internal/uring"
 )
 
@@ -19,6 +17,9 @@ func (p *ring) done(cqe uring.CQE) (event, bool) {
 		if p.waker.Woken(cqe) && gen == p.watches {
 			p.watch()
 		}
+		return event{}, false
+	case opAside:
+		p.asideDone(cqe)
 		return event{}, false
 	case opOther:
 		return event{}, false
@@ -35,8 +36,6 @@ func (p *ring) done(cqe uring.CQE) (event, bool) {
 		ev.what = p.received(s, fd, cqe)
 	case opSend:
 		ev.what = p.sent(s, fd, cqe)
-	case opPoll:
-		ev.what = p.polled(s, cqe)
 	}
 	if s.flags&slotEnding != 0 {
 		p.endSlot(s, fd)
@@ -57,6 +56,10 @@ func (p *ring) received(s *slot, fd int32, cqe uring.CQE) uint8 {
 			what = eventInput
 			if c.flags&flagClosed == 0 {
 				c.arriveLocked(data, nil)
+			}
+			if len(data) >= bulkSize {
+				c.flags |= flagBulk
+				p.cancel(&s.receive, opReceive, fd, c.gen)
 			}
 		}
 		b.Put(id)
@@ -129,39 +132,6 @@ func (p *ring) sent(s *slot, fd int32, cqe uring.CQE) uint8 {
 		return eventRoom
 	}
 	return 0
-}
-
-// polled works off an event of a poll. The mu of the Conn is held.
-func (p *ring) polled(s *slot, cqe uring.CQE) (what uint8) {
-	c := s.c
-	if !cqe.More() {
-		s.poll, s.mask = opIdle, 0
-		p.busy--
-	}
-	p.later(c)
-	if cqe.Res < 0 {
-		return 0
-	}
-	events := uint32(cqe.Res)
-	if events&unix.POLLOUT != 0 {
-		s.mask &^= pollRoom
-		if c.flags&flagWantWrite != 0 {
-			what = eventRoom
-		}
-	}
-	if events&^unix.POLLOUT != 0 && c.flags&flagWantRead != 0 && s.receive == opIdle {
-		s.mask &^= pollInput
-		what |= eventInput
-	}
-	switch {
-	case s.receive != opIdle: // that tells it, or is followed by another poll
-	case events&(unix.POLLHUP|unix.POLLERR) != 0 && s.flags&slotHung == 0:
-		s.flags |= slotHung
-		what |= eventGone | eventDead | eventInput
-	case events&unix.POLLRDHUP != 0 && c.flags&(flagPaused|flagGone|flagStreamEnd) == flagPaused && (c.got == nil || c.got.err == nil):
-		what |= eventGone | eventInput
-	}
-	return what
 }
 
 // readyNow makes an event of what has waited, if it still does.

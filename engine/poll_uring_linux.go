@@ -21,6 +21,7 @@ import (
 //	poll_uring_linux.go         the ring, its waits, and what others ask of it
 //	poll_uring_steer_linux.go   what is in flight for a connection, and what should be
 //	poll_uring_done_linux.go    what has finished
+//	poll_uring_aside_linux.go   what calls that read their sockets themselves wait for
 //	poll_uring_listen_linux.go  listeners
 //
 // Only the loop touches the ring. Whoever wants something of it changes the
@@ -41,7 +42,8 @@ type ring struct {
 	limit   uint32 // bytes after which the kernel ends a receive; 0: it does not know how
 	left    int    // events until the turn ends
 	watches uint32 // how often the waker was watched
-	busy    int    // operations in flight for connections and listeners
+	aside   aside
+	busy    int // operations in flight for connections and listeners
 	parked  *atomic.Bool
 	home    uint8 // counts the goroutines that were the loop
 	settled bool  // this one has been for a while
@@ -75,7 +77,7 @@ const (
 const (
 	opReceive = 1 + iota
 	opSend
-	opPoll
+	opAside
 	opAccept
 	opWake
 	opOther // its result does not matter
@@ -131,8 +133,10 @@ func (p *ring) open() error {
 	if err := p.grow(); err != nil {
 		return err
 	}
-	p.waker, err = uring.NewWaker()
-	return err
+	if p.waker, err = uring.NewWaker(); err != nil {
+		return err
+	}
+	return p.aside.open()
 }
 
 // watch has the waker report to the thread that is the loop: whoever submits an
@@ -182,8 +186,11 @@ func (p *ring) add(c *Conn) error {
 }
 
 func (p *ring) arm(c *Conn, _, _ bool) error {
-	p.change(c, c.fd)
-	return nil
+	if c.flags&flagBusy == 0 || c.out != nil && c.out.flight == nil && c.flags&(flagCorked|flagGather) == 0 {
+		p.change(c, c.fd)
+		return nil
+	}
+	return p.aside.watch(c)
 }
 
 // forget has nothing to do: what there is to report has been reported.
@@ -260,6 +267,7 @@ func (p *ring) resume() {
 	p.home++
 	p.settled, p.moved = false, clock()
 	p.watch()
+	p.watchAside()
 	p.flush()
 }
 
@@ -277,36 +285,49 @@ func (p *ring) wait(d time.Duration) (int, error) {
 		return p.fetched(), err
 	}
 	p.applyAll()
-	if n := p.r.Ready() + len(p.ready); n > 0 {
+	if n := p.fetched(); n > 0 {
 		return n, nil
 	}
 	_, err := p.r.Wait(1, d)
 	return p.fetched(), again(err)
 }
 
-// fetched is how many completions and connections there are to look at.
+// fetched is how many completions and connections there are to look at, and more
+// when the set has something.
 func (p *ring) fetched() int {
 	if p.r.Overflowed() {
 		p.seen.overflows++ // nothing is lost: the next system call fetches them
 	}
-	return p.r.Ready() + len(p.ready)
+	n := p.r.Ready() + len(p.ready)
+	if p.aside.ready {
+		n++
+	}
+	return n
 }
 
 func (p *ring) next() (event, bool) {
 	if len(p.queue) >= ringSends {
 		p.flush()
 	}
-	for p.left > 0 && len(p.ready) > 0 {
-		c := p.ready[0]
-		p.ready[0], p.ready = nil, p.ready[1:]
-		if ev, ok := p.readyNow(c); ok {
+	for p.left > 0 {
+		if ev, ok := p.nextAside(); ok {
 			p.left--
 			return ev, true
 		}
-	}
-	for p.left > 0 {
+		if len(p.ready) > 0 {
+			c := p.ready[0]
+			p.ready[0], p.ready = nil, p.ready[1:]
+			if ev, ok := p.readyNow(c); ok {
+				p.left--
+				return ev, true
+			}
+			continue
+		}
 		cqe, ok := p.r.Pop()
 		if !ok {
+			if p.aside.fetch() {
+				continue
+			}
 			break
 		}
 		if ev, ok := p.done(cqe); ok {
@@ -326,6 +347,10 @@ func (p *ring) receive(c *Conn, buf []byte) (int, error) {
 		return c.takeLocked(buf)
 	}
 	n, err := sysRead(int(c.fd), buf)
+	if c.flags&flagFresh != 0 && n < bulkSize && c.in == nil {
+		c.flags &^= flagBulk
+	}
+	c.flags &^= flagFresh
 	if n == 0 && err == nil {
 		return 0, io.EOF
 	}
@@ -353,4 +378,5 @@ func (p *ring) close() {
 	}
 	p.r.Close()
 	p.waker.Close()
+	p.aside.close()
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"golang.org/x/sys/unix"
-
 	"github.com/burrownet/burrow/internal/uring"
 )
 
@@ -10,8 +8,6 @@ import (
 type slot struct {
 	c             *Conn
 	receive, send uint8 // opIdle and so on
-	poll          uint8
-	mask          uint8 // what poll waits for
 	group         uint8 // the buffers that receive takes from
 	home          uint8 // the ring's, when receive was submitted
 	flags         uint8
@@ -27,15 +23,7 @@ const (
 const (
 	slotEnding  = 1 << iota // cancel everything; then close the descriptor, or let Detach go on
 	slotReady               // it is in ring.ready
-	slotHung                // both sides are shut: a poll would say so for ever
 	slotStarved             // there was no buffer for it when it received last
-)
-
-// What a poll waits for, besides errors and that both sides are shut.
-const (
-	pollGone  = 1 << iota // the peer ends its side
-	pollRoom              // the socket takes more
-	pollInput             // something has arrived, or the peer has ended its side
 )
 
 // keepArrived is how much may wait for a connection that wants no input, in
@@ -46,6 +34,11 @@ const keepArrived = 16 << 10
 // how: it could bring more than keepArrived before it is told to cease, and what a
 // connection's peer sends must not take the buffers of all.
 const receiveLimit = 64 << 10
+
+// bulkSize is how much has to come at once for a connection to be read from its
+// socket, in bytes: what the ring receives is copied once more. Less than that, and
+// the ring receives for it again.
+const bulkSize = 8 << 10
 
 func (p *ring) slot(fd int32) *slot {
 	for int(fd) >= len(p.slots) {
@@ -73,7 +66,9 @@ func (p *ring) steer(c *Conn, fd int32) {
 		p.send(s, fd)
 	}
 	p.steerInput(c, s, fd)
-	p.steerPoll(c, s, fd)
+	if p.aside.watch(c) != nil {
+		sysShutdown(int(fd), true) // nothing else would tell of it: the next read does
+	}
 }
 
 // endSlot ends what is in flight, and then the slot. The mu of its Conn is held.
@@ -81,13 +76,13 @@ func (p *ring) endSlot(s *slot, fd int32) {
 	c := s.c
 	p.cancel(&s.receive, opReceive, fd, c.gen)
 	p.cancel(&s.send, opSend, fd, c.gen)
-	p.cancel(&s.poll, opPoll, fd, c.gen)
-	if s.receive|s.send|s.poll != opIdle {
+	if s.receive|s.send != opIdle {
 		return
 	}
 	*s = slot{}
 	c.flags &^= flagReceiving
 	if c.flags&flagClosed == 0 {
+		p.aside.forget(c)
 		p.mu.Lock()
 		gone := p.leaving[c]
 		delete(p.leaving, c)
@@ -145,7 +140,7 @@ func (p *ring) steerInput(c *Conn, s *slot, fd int32) {
 	paused := c.flags&flagPaused != 0
 	want := c.flags&(flagStreamEnd|flagOut) == 0 && (c.got == nil || c.got.err == nil) && (!paused || c.got.len() <= keepArrived)
 	switch {
-	case want && s.receive == opIdle && c.flags&flagBusy == 0:
+	case want && s.receive == opIdle && c.flags&(flagBusy|flagBulk) == 0:
 		p.startReceive(c, s, fd)
 	case !want:
 		p.cancel(&s.receive, opReceive, fd, c.gen)
@@ -169,56 +164,6 @@ func (p *ring) startReceive(c *Conn, s *slot, fd int32) {
 	s.receive = opFlying
 	c.flags |= flagReceiving
 	p.busy++
-}
-
-// steerPoll waits for what receiving and sending do not tell: that the peer leaves
-// while its input waits, that both sides are shut, that the socket takes more
-// from a sender other than the ring. c.mu is held.
-//
-// The kernel adds POLLRDHUP to every poll. Once it is true a poll that ends with its
-// first event would end at once, for ever; a multishot one tells it once. As that
-// does not tell again either that there is room, it is made anew for each wait.
-func (p *ring) steerPoll(c *Conn, s *slot, fd int32) {
-	mask := pollMask(c, s)
-	if s.poll != opIdle {
-		if mask == 0 || mask&^s.mask != 0 {
-			p.cancel(&s.poll, opPoll, fd, c.gen) // when it has ended this is called again
-		}
-		return
-	}
-	if mask == 0 {
-		return
-	}
-	s.poll, s.mask = opFlying, mask
-	p.busy++
-	sqe := p.sqe()
-	events := uint32(unix.POLLRDHUP)
-	if mask&pollRoom != 0 {
-		events |= unix.POLLOUT
-	}
-	if mask&pollInput != 0 {
-		events |= unix.POLLIN
-	}
-	sqe.PollAdd(int(fd), events, mask&pollGone != 0)
-	sqe.UserData = userData(opPoll, fd, c.gen)
-}
-
-// pollMask is what c wants a poll for. c.mu is held.
-func pollMask(c *Conn, s *slot) (mask uint8) {
-	if c.flags&flagWantWrite != 0 && c.out == nil {
-		mask |= pollRoom
-	}
-	if s.receive != opIdle {
-		return mask
-	}
-	switch {
-	case c.flags&flagWantRead != 0:
-		mask |= pollInput // which the peer's end is, too
-	case s.flags&slotHung != 0:
-	case c.flags&flagBusy == 0 || c.ext != nil && c.ext.watch != nil:
-		mask |= pollGone // a call that does not watch finds out when it reads or writes
-	}
-	return mask
 }
 
 // The first group of buffers, for each loop. Where the kernel fills buffers bit by

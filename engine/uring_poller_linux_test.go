@@ -216,7 +216,7 @@ func TestRingPauses(t *testing.T) {
 	var sent int
 	quiet := 0
 	ringEvents(t, p, func(ev event) { t.Errorf("event %+v while no input is wanted", ev) }, func() bool {
-		n, err := unix.Write(peer, make([]byte, 8<<10))
+		n, err := unix.Write(peer, make([]byte, 1<<10)) // less than what is read from the socket
 		if err == nil {
 			sent += n
 			quiet = 0
