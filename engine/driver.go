@@ -1,14 +1,17 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Driver says what feeds the connections of an [Engine].
 type Driver uint8
 
 const (
-	DriverAuto      Driver = iota // an event loop where the platform has one, else goroutines
+	DriverAuto      Driver = iota // the first that the system allows of: ring, epoll, kqueue, goroutines
 	DriverEpoll                   // Linux
-	DriverUring                   // Linux 6.0 or later, where the ring (io_uring) is not forbidden
+	DriverUring                   // Linux 6.12 or later, where the ring (io_uring) is not forbidden
 	DriverKqueue                  // macOS and the BSDs
 	DriverGoroutine               // everywhere: one goroutine per connection
 )
@@ -20,6 +23,31 @@ func (d Driver) String() string {
 		return driverNames[d]
 	}
 	return fmt.Sprintf("Driver(%d)", uint8(d))
+}
+
+// Drivers lists the drivers of this system, DriverGoroutine last. Some may be refused:
+// see [Driver.Available].
+func Drivers() []Driver { return platformDrivers() }
+
+// Available reports why the system refuses the driver: that is an error with
+// [errors.ErrUnsupported] or [fs.ErrPermission] in it, or tells what the kernel lacks.
+// It opens a loop to find out.
+func (d Driver) Available() error {
+	drivers, err := (&Engine{Driver: d}).drivers()
+	if err != nil {
+		return err
+	}
+	for _, d := range drivers {
+		if d == DriverGoroutine {
+			return nil
+		}
+		var p poller
+		if p, err = newPoller(d, new(atomic.Bool)); err == nil {
+			p.close()
+			return nil
+		}
+	}
+	return fmt.Errorf("engine: open an event loop: %w", err)
 }
 
 // ParseDriver is the driver of a name: auto, epoll, uring, kqueue or goroutine.

@@ -80,14 +80,9 @@ func onLoops(t *testing.T, f func(t *testing.T, e *Engine)) {
 // needs skips a test whose driver this system refuses: the ring, in containers.
 func needs(t testing.TB, d Driver) {
 	t.Helper()
-	if d == DriverGoroutine {
-		return
-	}
-	p, err := newPoller(d, new(atomic.Bool))
-	if err != nil {
+	if err := d.Available(); err != nil {
 		t.Skipf("this system refuses the %v driver: %v", d, err)
 	}
-	p.close()
 }
 
 // serve runs an engine for the time of a test and returns how to dial it.

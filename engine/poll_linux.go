@@ -8,7 +8,7 @@ const platformDriver = DriverEpoll
 func platformDrivers() []Driver { return []Driver{DriverEpoll, DriverUring, DriverGoroutine} }
 
 // autoDrivers are those that DriverAuto tries, in this order.
-func autoDrivers() []Driver { return []Driver{DriverEpoll} }
+func autoDrivers() []Driver { return []Driver{DriverUring, DriverEpoll} }
 
 func newPoller(d Driver, parked *atomic.Bool) (poller, error) {
 	switch d {

@@ -119,19 +119,23 @@ func newRing(parked *atomic.Bool, sizes ringSizes) (*ring, error) {
 	return p, nil
 }
 
-// errOldKernel says that the kernel's io_uring lacks something.
-var errOldKernel = errors.New("the kernel's io_uring cannot receive again and again: Linux 6.0 or later is needed")
+// errOldKernel says that the kernel's io_uring lacks something. Without the last of
+// what it had to learn a buffer of 16 KiB holds one message, however small that is.
+var errOldKernel = errors.New("the kernel's io_uring does not let several messages share a buffer: Linux 6.12 or later is needed")
 
 func (p *ring) open() error {
 	probe, err := p.r.Probe()
 	if err != nil {
 		return err
 	}
-	if !probe.Supports(uring.OpSendZC) { // which came with multishot recv
+	if !probe.Supports(uring.OpSendZC) { // which came with multishot recv, in Linux 6.0
 		return errOldKernel
 	}
 	if err := p.grow(); err != nil {
 		return err
+	}
+	if !p.bufs[0].Incremental() {
+		return errOldKernel
 	}
 	if p.waker, err = uring.NewWaker(); err != nil {
 		return err

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/burrownet/burrow/internal/leak"
 )
 
 // stressSize is how large a stress test is: the second figure with BURROW_STRESS=full.
@@ -22,6 +24,19 @@ func stressSize(everyDay, full int) int {
 		return full
 	}
 	return everyDay
+}
+
+// stressTime is for how long each kind of mixed load goes on: BURROW_STRESS may be a duration.
+func stressTime(t *testing.T) time.Duration {
+	s := os.Getenv("BURROW_STRESS")
+	if s == "" || s == "full" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatalf("BURROW_STRESS is %q, want full or a duration", s)
+	}
+	return d
 }
 
 // A stream of the test is its own check: the bytes of a generator that the connection's number seeds. A head of 16
@@ -231,6 +246,7 @@ func TestStressStreams(t *testing.T) {
 				if secure {
 					opts = &ServeOptions{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}
 				}
+				needs(t, d)
 				stressStreams(t, &Engine{Driver: d, Loops: 2}, opts)
 			})
 		}
@@ -247,9 +263,12 @@ func stressStreams(t *testing.T, e *Engine, opts *ServeOptions) {
 	var whole, broken atomic.Int64
 	conns := stressSize(100, 1000)
 	next := atomic.Int64{}
+	end := time.Now().Add(stressTime(t))
+	dial().Close()
+	fds, heap := leak.FDs(), heapInUse()
 	for range 24 {
 		wg.Go(func() {
-			for id := next.Add(1); id <= int64(conns); id = next.Add(1) {
+			for id := next.Add(1); id <= int64(conns) || time.Now().Before(end); id = next.Add(1) {
 				c := streamClient{id: uint64(id), r: rand.New(rand.NewPCG(uint64(id), 2)), secure: opts != nil}
 				ok, err := c.run(addr)
 				switch {
@@ -268,6 +287,13 @@ func stressStreams(t *testing.T, e *Engine, opts *ServeOptions) {
 	if !poll(10*time.Second, func() bool { return s.closed.Load() == s.opened.Load() }) {
 		s.fail("%d connections opened, %d closed", s.opened.Load(), s.closed.Load())
 	}
+	if !poll(10*time.Second, func() bool { return leak.FDs() <= fds }) {
+		s.fail("%d descriptors were open before, %d are after", fds, leak.FDs())
+	}
+	// What the pools of both sides hold is much, but does not grow with the number of streams.
+	if now := heapInUse(); now > heap+heapSlack {
+		s.fail("%d bytes of heap were in use before, %d are after", heap, now)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.Logf("%d whole streams, %d broken off, %d detached and attached", whole.Load(), broken.Load(), s.detached.Load())
@@ -277,6 +303,18 @@ func stressStreams(t *testing.T, e *Engine, opts *ServeOptions) {
 		}
 		t.Error(err)
 	}
+}
+
+// heapSlack is what the heap may have grown by after the load, in bytes.
+const heapSlack = 16 << 20
+
+// heapInUse is the size of the heap without garbage and what pools keep.
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC() // the second empties the pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
 }
 
 // poll waits until ok says so; it reports false after limit.
@@ -291,131 +329,4 @@ func poll(limit time.Duration, ok func() bool) bool {
 			return false
 		}
 	}
-}
-
-// streamClient is one client of the test.
-type streamClient struct {
-	id     uint64
-	r      *rand.Rand
-	secure bool
-}
-
-// run sends a stream and checks what comes back. It reports false when it broke off on purpose.
-func (s *streamClient) run(addr string) (whole bool, err error) {
-	raw, err := net.DialTimeout("tcp", addr, 10*time.Second)
-	if err != nil {
-		return false, err
-	}
-	defer raw.Close()
-	raw.SetDeadline(time.Now().Add(25 * time.Second))
-	slow := s.r.IntN(4) == 0
-	if slow { // not less: below half of the first window, TCP itself waits for its persist timer (RFC 9293 3.8.6.2.1)
-		raw.(*net.TCPConn).SetReadBuffer(32 << 10)
-	}
-	nc, pieces := raw, s.secure && s.r.IntN(3) == 0
-	if pieces {
-		nc = &inPieces{Conn: raw, left: 6 << 10}
-	}
-	if s.secure {
-		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
-	}
-	length := s.r.IntN(100_000)
-	if s.r.IntN(10) == 0 && !slow {
-		length = s.r.IntN(1 << 20)
-	}
-	stream := streamBytes(s.id, uint64(length))
-	breakAt := -1
-	if s.r.IntN(4) == 0 {
-		breakAt = s.r.IntN(len(stream))
-		stream = stream[:breakAt+1]
-	}
-	shut := s.r.IntN(2) == 0
-	sent := make(chan error, 1)
-	go func() { sent <- s.send(nc, stream, shut && breakAt < 0) }()
-	if breakAt >= 0 {
-		part := make([]byte, 1+s.r.IntN(len(stream)))
-		raw.SetReadDeadline(time.Now().Add(time.Duration(s.r.IntN(300)) * time.Millisecond)) // it may wait for more
-		n, _ := io.ReadAtLeast(nc, part, min(len(part), len(stream)/2))
-		if s.r.IntN(2) == 0 {
-			raw.(*net.TCPConn).SetLinger(0)
-		}
-		raw.Close()
-		<-sent
-		if !bytes.Equal(part[:n], stream[:n]) {
-			return false, errors.New("wrong bytes before the end")
-		}
-		return false, nil
-	}
-	err = s.receive(nc, stream, slow)
-	if err == nil && shut {
-		if n, rerr := nc.Read(make([]byte, 1)); n > 0 || rerr != io.EOF {
-			err = fmt.Errorf("after the stream: %d bytes, %v; want its end", n, rerr)
-		}
-	}
-	if err != nil {
-		raw.Close()
-	}
-	if serr := <-sent; err == nil {
-		err = serr
-	}
-	return true, err
-}
-
-// send writes the stream in pieces.
-func (s *streamClient) send(nc net.Conn, b []byte, shut bool) error {
-	r := rand.New(rand.NewPCG(s.id, 3))
-	for len(b) > 0 {
-		n := min(1+r.IntN(30_000), len(b))
-		if r.IntN(3) == 0 {
-			n = min(n, 1+r.IntN(20))
-		}
-		if _, err := nc.Write(b[:n]); err != nil {
-			return fmt.Errorf("send: %w", err)
-		}
-		b = b[n:]
-	}
-	if shut {
-		return nc.(interface{ CloseWrite() error }).CloseWrite()
-	}
-	return nil
-}
-
-// receive checks that the stream comes back.
-func (s *streamClient) receive(nc net.Conn, want []byte, slow bool) error {
-	b := make([]byte, 16<<10)
-	for at := 0; at < len(want); {
-		size := len(b)
-		if slow {
-			size = 1 + s.r.IntN(2000)
-			time.Sleep(time.Duration(s.r.IntN(200)) * time.Microsecond) // a reader that lags behind
-		}
-		n, err := nc.Read(b[:min(size, len(want)-at)])
-		if !bytes.Equal(b[:n], want[at:at+n]) {
-			return fmt.Errorf("wrong bytes at %d of %d", at, len(want))
-		}
-		at += n
-		if err != nil && at < len(want) {
-			return fmt.Errorf("at %d of %d: %w", at, len(want), err)
-		}
-	}
-	return nil
-}
-
-// inPieces writes the first bytes one by one: records then arrive in pieces.
-type inPieces struct {
-	net.Conn
-	left int
-}
-
-func (c *inPieces) Write(b []byte) (int, error) {
-	n := 0
-	for c.left > 0 && n < len(b) {
-		if _, err := c.Conn.Write(b[n : n+1]); err != nil {
-			return n, err
-		}
-		c.left--
-		n++
-	}
-	m, err := c.Conn.Write(b[n:])
-	return n + m, err
 }

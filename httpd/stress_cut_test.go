@@ -25,7 +25,7 @@ import (
 // and with bodies. What is whole must be answered rightly; of the rest nothing may remain.
 func TestStressCut(t *testing.T) {
 	total := stressSize(5000, 100_000)
-	for _, driver := range ownDrivers() {
+	for _, driver := range engine.Drivers() {
 		for _, kind := range stressKinds {
 			t.Run(driver.String()+"/"+kind, func(t *testing.T) { stressCut(t, driver, kind, nil, total/4) })
 		}

@@ -30,7 +30,7 @@ const (
 // TestStressOutOfDescriptors serves with too few descriptors: the connections that fit are served, the others wait, the
 // server says so once and does not burn the processor; as connections end, those that waited are served.
 func TestStressOutOfDescriptors(t *testing.T) {
-	for _, driver := range ownDrivers() {
+	for _, driver := range engine.Drivers() {
 		t.Run(driver.String(), func(t *testing.T) {
 			needsDriver(t, driver)
 			pid, out, stderr := startChild(t, "emfile", "BURROW_STRESS_DRIVER="+driver.String())

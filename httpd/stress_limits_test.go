@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/httpd"
 )
 
@@ -59,7 +60,7 @@ func TestStressAllocs(t *testing.T) {
 			w.Write([]byte("Hello, World!"))
 		}), handlerBudget},
 	}
-	for _, driver := range ownDrivers() {
+	for _, driver := range engine.Drivers() {
 		for _, h := range handlers {
 			for _, req := range []struct{ name, wire string }{{"1", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"}, {"12", stressBrowser}} {
 				t.Run(driver.String()+"/"+h.name+"/"+req.name+" fields", func(t *testing.T) {
@@ -99,7 +100,7 @@ func TestStressAllocs(t *testing.T) {
 // meanwhile, and when WriteTimeout has passed the handlers hear of it.
 func TestStressSlowReaders(t *testing.T) {
 	const readers, much = 64, 1 << 30
-	for _, driver := range ownDrivers() {
+	for _, driver := range engine.Drivers() {
 		t.Run(driver.String(), func(t *testing.T) {
 			needsDriver(t, driver)
 			var failed, written atomic.Int64

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,16 +39,16 @@ type lorisReport struct {
 // TestStressLoris opens connections that send a byte of a request head per second. Each is answered 408 and closed when
 // the head is due, while a client that behaves notices nothing.
 func TestStressLoris(t *testing.T) {
-	t.Run("engine", func(t *testing.T) { stressLoris(t, engine.DriverAuto, stressSize(1000, 10_000)) })
-	t.Run("uring", func(t *testing.T) {
-		if runtime.GOOS != "linux" {
-			t.Skip("the ring is Linux's")
-		}
-		needsDriver(t, engine.DriverUring)
-		stressLoris(t, engine.DriverUring, stressSize(1000, 10_000))
-	})
-	// Each connection costs goroutines here, of which the race detector knows 8,128.
-	t.Run("goroutine", func(t *testing.T) { stressLoris(t, engine.DriverGoroutine, stressSize(500, 3000)) })
+	for _, d := range engine.Drivers() {
+		t.Run(d.String(), func(t *testing.T) {
+			needsDriver(t, d)
+			total := stressSize(1000, 10_000)
+			if d == engine.DriverGoroutine {
+				total = stressSize(500, 3000) // each costs goroutines, of which the race detector knows 8,128
+			}
+			stressLoris(t, d, total)
+		})
+	}
 }
 
 func stressLoris(t *testing.T, driver engine.Driver, total int) {

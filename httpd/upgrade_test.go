@@ -51,7 +51,7 @@ func upgradeHandler(t *testing.T, ended chan error) http.HandlerFunc {
 }
 
 func TestUpgrade(t *testing.T) {
-	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, driver := range engine.Drivers() {
 		for _, secure := range []*tls.Config{nil, serverTLS()} {
 			ended := make(chan error, 1)
 			s := stressServe(t, driver, 1, &httpd.Server{TLS: secure, Handler: upgradeHandler(t, ended)})
