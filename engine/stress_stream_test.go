@@ -259,12 +259,14 @@ func stressStreams(t *testing.T, e *Engine, opts *ServeOptions) {
 	first := dial()
 	addr := first.RemoteAddr().String()
 	first.Close()
+	if !poll(10*time.Second, func() bool { return s.opened.Load() == 1 && s.closed.Load() == 1 }) {
+		t.Fatal("the first connection did not come and go") // when it has, all loops are there
+	}
 	var wg sync.WaitGroup
 	var whole, broken atomic.Int64
 	conns := stressSize(100, 1000)
 	next := atomic.Int64{}
 	end := time.Now().Add(stressTime(t))
-	dial().Close()
 	fds, heap := leak.FDs(), heapInUse()
 	for range 24 {
 		wg.Go(func() {
