@@ -55,8 +55,10 @@ func (h *conn) Handshaken(c *engine.Conn) {
 		c.SetDeadline(s.readHeader)
 		return
 	}
+	s.h2conns.ended.Add(1) // while the engine, and so Serve, still counts the connection
 	nc, _, err := c.Detach(c.Input())
 	if err != nil {
+		s.h2conns.ended.Done()
 		return // it has ended meanwhile
 	}
 	s.h2conns.run(nc, func() {
@@ -91,6 +93,7 @@ type h2Conns struct {
 	ended sync.WaitGroup
 }
 
+// run serves a connection that ended counts already.
 func (h *h2Conns) run(nc net.Conn, serve func()) {
 	h.mu.Lock()
 	if h.open == nil {
@@ -98,12 +101,13 @@ func (h *h2Conns) run(nc net.Conn, serve func()) {
 	}
 	h.open[nc] = struct{}{}
 	h.mu.Unlock()
-	h.ended.Go(func() {
+	go func() {
+		defer h.ended.Done()
 		serve()
 		h.mu.Lock()
 		delete(h.open, nc)
 		h.mu.Unlock()
-	})
+	}()
 }
 
 func (h *h2Conns) close() {
