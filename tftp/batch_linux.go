@@ -236,13 +236,13 @@ func (b *batch) sendAll(fd, n int) (int, error) {
 	}
 }
 
-// epollWait waits for some milliseconds; negative: for ever. The scheduler does
-// not know of a raw wait: no other goroutine has this processor meanwhile.
-func epollWait(fd int, events []unix.EpollEvent, ms int, raw bool) (int, error) {
+// epollWait waits for some milliseconds; negative: for ever. A wait that may
+// sleep gives the processor to other goroutines.
+func epollWait(fd int, events []unix.EpollEvent, ms int) (int, error) {
 	var n uintptr
 	var errno syscall.Errno
-	if raw {
-		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(ms), 0, 0)
+	if ms == 0 {
+		n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 	} else {
 		n, _, errno = syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(ms), 0, 0)
 	}

@@ -24,7 +24,8 @@
 // roles; a simulator moves files through lossy networks in virtual time. On
 // Linux one goroutine of a server drives all transfers of a socket with epoll:
 // a window of blocks is one system call, and while a client answers within some
-// microseconds the loop looks for the answer rather than sleeps. Files are opened,
+// microseconds the loop looks for the answer rather than sleeps. ListenShared
+// opens several sockets, for as many goroutines. Files are opened,
 // read and written on goroutines of their own, so that a slow disk or origin holds
 // up nobody else, but for what the system has in memory (Linux); what is read is
 // shared by all who ask for the same file.

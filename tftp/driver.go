@@ -14,10 +14,9 @@ type driver interface {
 	open(local netip.Addr, port int, owner *transfer, big bool) (socket, error)
 	// wait returns after d at the latest (negative: no limit), after a wake, or
 	// when something arrived, which it has delivered by then. The datagram is
-	// valid until deliver returns. owner is nil for the listening socket. working
-	// says that goroutines are at work for the loop, and need the processor. more
+	// valid until deliver returns. owner is nil for the listening socket. more
 	// reports that it stopped before all was delivered that had arrived.
-	wait(d time.Duration, working bool, deliver func(owner *transfer, d *datagram)) (more bool, err error)
+	wait(d time.Duration, deliver func(owner *transfer, d *datagram)) (more bool, err error)
 	// wake ends a wait; any goroutine may call it.
 	wake()
 	// close closes the driver and what it opened.

@@ -26,11 +26,9 @@ type epollDriver struct {
 	spinner    spinner
 	started    time.Time
 
-	// The socket that was sent on since the last wait, if it was one only, and how
-	// often in a row it was then read without asking epoll.
-	hot    *epollSocket
-	mixed  bool
-	direct int
+	packets int          // that have come since the last wait that may sleep
+	hot     *epollSocket // the one that alone had something last; nil: none
+	looks   int
 }
 
 type epollSocket struct {
@@ -181,6 +179,9 @@ func (d *epollDriver) close() {
 func (s *epollSocket) close() {
 	if !s.closed {
 		s.closed = true
+		if s.driver.hot == s {
+			s.driver.hot = nil
+		}
 		delete(s.driver.sockets, int32(s.fd))
 		unix.Close(s.fd) // which takes it out of the epoll set: it has no copy
 	}
@@ -188,7 +189,6 @@ func (s *epollSocket) close() {
 
 func (s *epollSocket) send(b []byte, size int, to netip.AddrPort, from netip.Addr) (int, error) {
 	out := s.driver.out
-	s.driver.sending(s)
 	if s.owner != nil {
 		from = netip.Addr{} // the socket is bound to it
 	}

@@ -102,7 +102,7 @@ func (d *stdDriver) open(local netip.Addr, port int, owner *transfer, big bool) 
 	return d.add(pc, owner, room), nil
 }
 
-func (d *stdDriver) wait(limit time.Duration, _ bool, deliver func(*transfer, *datagram)) (more bool, err error) {
+func (d *stdDriver) wait(limit time.Duration, deliver func(*transfer, *datagram)) (more bool, err error) {
 	var expired <-chan time.Time
 	if limit >= 0 {
 		d.timer.Reset(limit)

@@ -42,8 +42,8 @@ type loop struct {
 	wheel     timerwheel.Wheel[*transfer]
 	transfers map[netip.AddrPort]*transfer // by the client's TID
 	running   int                          // those that have not come to an end
-	working   int                          // pieces of work of theirs on goroutines
-	launched  bool                         // some were started just now
+	launched  bool                         // goroutines were started just now
+	yielded   instant                      // when others last had this processor
 	packet    packet                       // the one being looked at
 	scratch   []byte                       // to build packets in
 
@@ -103,8 +103,13 @@ func (l *loop) runPosted() {
 	}
 }
 
-// mostHeld is after how many turns timers run though more waits to be read.
-const mostHeld = 16
+const (
+	// mostHeld is after how many turns timers run though more waits to be read.
+	mostHeld = 16
+	// yieldAfter is for how long a busy loop keeps its processor from goroutines
+	// that wait for one: the scheduler would take it away after ten times as long.
+	yieldAfter = time.Millisecond
+)
 
 // run is the loop.
 func (l *loop) run() error {
@@ -113,7 +118,7 @@ func (l *loop) run() error {
 	held := 0
 	deliver, expired := l.deliver, l.expired
 	for err == nil && !(l.draining && (l.running == 0 || l.now >= l.drained)) {
-		more, err = l.driver.wait(l.patience(), l.working > 0, deliver)
+		more, err = l.driver.wait(l.patience(), deliver)
 		l.clock()
 		l.runPosted()
 		// What has arrived goes before what is late: it may be the answer.
@@ -121,9 +126,9 @@ func (l *loop) run() error {
 			held = 0
 			l.wheel.Advance(uint64(l.now/tick), expired)
 		}
-		if l.launched {
-			l.launched = false
-			runtime.Gosched() // where there is one processor they wait for this one
+		if l.launched || l.now-l.yielded > yieldAfter {
+			l.launched, l.yielded = false, l.now
+			runtime.Gosched()
 		}
 	}
 	l.end()

@@ -20,7 +20,7 @@ type scripted struct {
 
 var errScriptEnds = errors.New("the script ends")
 
-func (s *scripted) wait(time.Duration, bool, func(*transfer, *datagram)) (bool, error) {
+func (s *scripted) wait(time.Duration, func(*transfer, *datagram)) (bool, error) {
 	s.left = append(s.left, s.loop.wheel.Len())
 	if s.more == 0 {
 		return false, errScriptEnds

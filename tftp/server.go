@@ -138,6 +138,7 @@ type shared struct {
 	mu      sync.Mutex
 	active  int64                // guarded by mu
 	perAddr map[netip.Addr]int64 // guarded by mu
+	serving []*serving           // guarded by mu
 }
 
 // limit is a setting with its default; negative is without limit.
@@ -234,7 +235,8 @@ func (sh *shared) dismiss(client netip.Addr) {
 //
 // A *net.UDPConn is served by an event loop on Linux, any other PacketConn by
 // goroutines; there, one address of the machine answers for all of them when
-// SinglePort is set, which is the one the system chooses.
+// SinglePort is set, which is the one the system chooses. One Serve keeps one
+// processor busy at most: see ListenShared.
 func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
 	defer pc.Close()
 	if s.PortMax < s.PortMin || s.PortMin < 0 || s.PortMax > 65535 {
@@ -249,8 +251,10 @@ func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
 	recorded := make(chan struct{})
 	go func() { defer close(recorded); l.recorder() }()
 	stop := context.AfterFunc(ctx, func() { l.post(func() { l.drain() }) })
+	entry := sh.enter(ctx, pc.LocalAddr())
 	err = l.run()
 	stop()
+	sh.part(entry)
 	pc.Close() // before its reader is waited for
 	l.driver.close()
 	close(l.records)

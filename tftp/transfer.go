@@ -294,7 +294,6 @@ func (t *transfer) record(result Result, err error) {
 // work notes that a goroutine works for the transfer.
 func (t *transfer) work() {
 	t.pending++
-	t.loop.working++
 	t.loop.launched = true
 }
 
@@ -302,7 +301,6 @@ func (t *transfer) work() {
 // the limits until it has ended and the last of its goroutines has: who starts
 // transfers and abandons them cannot pile up work.
 func (t *transfer) settled() {
-	t.loop.working--
 	if t.pending--; t.pending == 0 && t.recorded {
 		t.loop.sh.dismiss(t.peer.Addr())
 	}

@@ -7,29 +7,57 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// mostDirect is how often in a row a socket may be read without looking whether
-	// others have something too.
-	mostDirect = 16
-	// longestNap is the longest wait that the scheduler is not told of, in
-	// milliseconds. It finds out after 10.
-	longestNap = int(spinLively / time.Millisecond)
-)
+// everyDirect is which look asks epoll though one socket is expected to have
+// something: others may have, too.
+const everyDirect = 16
 
-func (d *epollDriver) wait(limit time.Duration, working bool, deliver func(*transfer, *datagram)) (more bool, err error) {
+// wait looks for a moment first, where that pays, and then sleeps.
+func (d *epollDriver) wait(limit time.Duration, deliver func(*transfer, *datagram)) (more bool, err error) {
 	ms := -1
 	if limit >= 0 {
 		ms = int(min((limit+time.Millisecond-1)/time.Millisecond, 1<<30))
 	}
+	n := 0
+	if ms != 0 {
+		spin := d.spinner.wait(time.Since(d.started), d.packets)
+		d.packets = 0
+		if spin {
+			if n, more, err = d.look(deliver); n < 0 || err != nil {
+				return more, err
+			}
+		}
+	}
+	if n == 0 {
+		if n, err = epollWait(d.fd, d.events[:], ms); err != nil {
+			return false, os.NewSyscallError("epoll_wait", err)
+		}
+	}
+	return d.dispatch(n, deliver)
+}
+
+// look waits for events without sleeping, for a moment. The socket that alone had
+// something last is asked itself: n is negative when it had something again.
+func (d *epollDriver) look(deliver func(*transfer, *datagram)) (n int, more bool, err error) {
 	hot := d.hot
-	if d.mixed || hot != nil && hot.closed {
+	if d.looks++; d.looks%everyDirect == 0 {
 		hot = nil
 	}
-	d.hot, d.mixed = nil, false
-	n, err := d.poll(ms, working, hot, deliver)
-	if err != nil {
-		return false, os.NewSyscallError("epoll_wait", err)
+	start := time.Since(d.started)
+	for now := start; now-start < spinFor; now = time.Since(d.started) {
+		if hot == nil {
+			if n, err = epollWait(d.fd, d.events[:], 0); n != 0 || err != nil {
+				return n, false, os.NewSyscallError("epoll_wait", err)
+			}
+		} else if n, more, err = hot.receive(deliver); n != 0 || err != nil {
+			return -1, more, err
+		}
 	}
+	return 0, false, nil
+}
+
+// dispatch takes in what n events are about.
+func (d *epollDriver) dispatch(n int, deliver func(*transfer, *datagram)) (more bool, err error) {
+	d.hot = nil
 	more = n == len(d.events)
 	for i := range n {
 		e := &d.events[i]
@@ -39,80 +67,39 @@ func (d *epollDriver) wait(limit time.Duration, working bool, deliver func(*tran
 		}
 		// A descriptor may have been closed, and opened again, by what an earlier
 		// event brought about.
-		if s := d.sockets[e.Fd]; s != nil && s.gen == e.Pad {
-			got, err := s.receive(deliver)
-			if err != nil && s.owner == nil {
-				return false, err
-			}
-			more = more || got > 1 && got == s.take
+		s := d.sockets[e.Fd]
+		if s == nil || s.gen != e.Pad {
+			continue
+		}
+		_, left, err := s.receive(deliver)
+		if err != nil {
+			return false, err
+		}
+		more = more || left
+		if n == 1 && !s.closed {
+			d.hot = s
 		}
 	}
 	return more, nil
 }
 
-// poll is epoll_wait in three steps: a moment of looking, where that pays; a nap
-// that the scheduler knows nothing of, as long as packets come and go and no
-// goroutine works for us, since telling it costs as much as sending a packet; and
-// sleep. What the hot socket has is delivered at once, without an event.
-func (d *epollDriver) poll(ms int, working bool, hot *epollSocket, deliver func(*transfer, *datagram)) (int, error) {
-	if ms == 0 {
-		return epollWait(d.fd, d.events[:], 0, true)
-	}
-	start := time.Since(d.started)
-	spin := d.spinner.wait(start)
-	for now := start; spin && now-start < spinFor; now = time.Since(d.started) {
-		if n, err := d.look(hot, deliver); n != 0 || err != nil {
-			return max(0, n), err
-		}
-	}
-	if d.spinner.lively() && !working {
-		nap := longestNap
-		if ms > 0 {
-			nap = min(nap, ms)
-		}
-		if n, err := epollWait(d.fd, d.events[:], nap, true); n != 0 || err != nil || nap == ms {
-			return n, err
-		}
-	}
-	return epollWait(d.fd, d.events[:], ms, false)
-}
-
-// look looks for something once. It returns the number of events, or -1 when it
-// has delivered what there was.
-func (d *epollDriver) look(hot *epollSocket, deliver func(*transfer, *datagram)) (int, error) {
-	if hot == nil || d.direct == mostDirect {
-		d.direct = 0
-		return epollWait(d.fd, d.events[:], 0, true)
-	}
-	n, err := hot.receive(deliver)
-	if n > 0 {
-		d.direct++
-		return -1, nil
-	}
-	return 0, err
-}
-
-// sending notes which socket an answer may come to.
-func (d *epollDriver) sending(s *epollSocket) {
-	if d.hot != nil && d.hot != s {
-		d.mixed = true
-	}
-	d.hot = s
-}
-
-// receive takes one batch; what is left is reported again by the next wait.
-func (s *epollSocket) receive(deliver func(*transfer, *datagram)) (int, error) {
+// receive takes one batch; what is left, and may be more, is reported again by the
+// next wait. An error is that of the listening socket.
+func (s *epollSocket) receive(deliver func(*transfer, *datagram)) (n int, more bool, err error) {
 	in := s.driver.in
-	n, err := in.receive(s.fd, s.take)
+	n, err = in.receive(s.fd, s.take)
 	switch err {
 	case nil:
 	case unix.EBADF, unix.ENOTSOCK, unix.EINVAL:
-		return 0, os.NewSyscallError("recvmmsg", err)
+		if s.owner == nil {
+			return 0, false, os.NewSyscallError("recvmmsg", err)
+		}
 	}
+	s.driver.packets += n
 	d := &s.driver.arrived
 	for i := 0; i < n && !s.closed; i++ {
 		in.datagram(i, d)
 		deliver(s.owner, d)
 	}
-	return n, nil
+	return n, n > 1 && n == s.take, nil
 }

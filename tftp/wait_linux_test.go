@@ -40,7 +40,7 @@ func TestReceivingDoesNotAllocate(t *testing.T) {
 		"asleep": func() { e.spinner = spinner{} },
 		"spinning": func() {
 			e.spinner = spinner{on: true}
-			e.hot, e.mixed = e.main, false
+			e.hot = e.main
 		},
 	} {
 		got = 0
@@ -50,7 +50,7 @@ func TestReceivingDoesNotAllocate(t *testing.T) {
 				t.Fatal(err)
 			}
 			for was := got; got == was; {
-				if _, err := d.wait(time.Second, false, deliver); err != nil {
+				if _, err := d.wait(time.Second, deliver); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -96,14 +96,14 @@ func TestDirectIsNotForEver(t *testing.T) {
 		if _, err := conn.WriteTo([]byte("block"), to); err != nil {
 			t.Fatal(err)
 		}
-		d.spinner, d.hot, d.mixed = spinner{on: true}, hot, false
-		if _, err := d.wait(time.Second, false, func(o *transfer, _ *datagram) {
+		d.spinner, d.hot = spinner{on: true}, hot
+		if _, err := d.wait(time.Second, func(o *transfer, _ *datagram) {
 			asked = asked || o == nil
 			heard++
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if heard > 2*mostDirect {
+		if heard > 2*everyDirect {
 			t.Fatalf("%d datagrams of one transfer, and the request still waits", heard)
 		}
 	}

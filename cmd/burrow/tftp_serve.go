@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ type tftpServeVerb struct {
 	BlockSize    int      `name:"blksize" placeholder:"BYTES" help:"Largest block size to grant. Default: 65464."`
 	WindowSize   int      `name:"windowsize" placeholder:"BLOCKS" help:"Largest window to grant. Default: 64."`
 	MaxTransfers int      `name:"max-transfers" placeholder:"N" help:"Transfers at the same time. Default: 4096."`
+	Loops        int      `placeholder:"N" help:"Event loops for each address, of which each keeps one processor busy at most. Default: one less than processors, up to 4."`
 	User         string   `placeholder:"NAME" help:"Become this user once the ports are open."`
 	Metrics      string   `placeholder:"ADDR" help:"Serve figures for Prometheus on http://ADDR/metrics."`
 	JSON         bool     `name:"json" help:"Print a record of each transfer as a line of JSON."`
@@ -61,6 +63,9 @@ Ctrl-C lets running transfers finish, and a second Ctrl-C does not.`
 
 // Validate is called once the flags are parsed.
 func (v *tftpServeVerb) Validate() error {
+	if v.Loops < 0 || v.Loops > maxLoops {
+		return fmt.Errorf("--loops is from 1 to %d, not %d", maxLoops, v.Loops)
+	}
 	if v.Ports != "" {
 		low, high, ok := strings.Cut(v.Ports, "-")
 		var err, err2 error
@@ -93,7 +98,7 @@ func (v *tftpServeVerb) Run(t *terminal) error {
 	defer root.Close()
 	ctx, stop := untilSignal(t)
 	defer stop()
-	sockets, err := listenUDP(ctx, v.Listen)
+	sockets, err := v.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,8 +115,12 @@ func (v *tftpServeVerb) Run(t *terminal) error {
 			return err
 		}
 	}
+	said := ""
 	for _, s := range sockets {
-		fmt.Fprintf(t.err, "Serving %s on tftp://%s\n", v.Dir, s.LocalAddr())
+		if addr := s.LocalAddr().String(); addr != said {
+			fmt.Fprintf(t.err, "Serving %s on tftp://%s\n", v.Dir, addr)
+			said = addr
+		}
 	}
 	return v.serveAll(ctx, v.server(t, root), sockets, metrics)
 }
@@ -199,11 +208,20 @@ func metricsHandler(s *tftp.Server) http.Handler {
 	return mux
 }
 
-// listenUDP opens every address or none.
-func listenUDP(ctx context.Context, addresses []string) ([]*net.UDPConn, error) {
+const (
+	mostLoops = 4 // for an address, unasked
+	maxLoops  = 256
+)
+
+// listen opens every address or none, each as often as there are loops for it.
+func (v *tftpServeVerb) listen(ctx context.Context) ([]*net.UDPConn, error) {
+	loops := v.Loops
+	if loops == 0 {
+		loops = max(1, min(runtime.GOMAXPROCS(0)-1, mostLoops)) // files and origins need one, too
+	}
 	var sockets []*net.UDPConn
-	for _, a := range addresses {
-		pc, err := tftp.Listen(ctx, a)
+	for _, a := range v.Listen {
+		shared, err := tftp.ListenShared(ctx, a, loops)
 		if err != nil {
 			closeSockets(sockets)
 			if errors.Is(err, os.ErrPermission) {
@@ -211,7 +229,7 @@ func listenUDP(ctx context.Context, addresses []string) ([]*net.UDPConn, error) 
 			}
 			return nil, err
 		}
-		sockets = append(sockets, pc)
+		sockets = append(sockets, shared...)
 	}
 	return sockets, nil
 }
