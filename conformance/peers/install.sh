@@ -29,6 +29,7 @@ need node nodejs
 need npm npm
 /usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
 need qemu-system-x86_64 qemu-system-x86 ipxe-qemu seabios
+[ -e /usr/share/ovmf/OVMF.fd ] || missing+=(ovmf) # UEFI firmware for it
 
 # npm's packages, in a folder that git ignores. They are code from elsewhere: their
 # versions are fixed, and none of their scripts runs.

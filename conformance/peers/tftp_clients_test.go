@@ -34,6 +34,7 @@ func tftpd(t *testing.T, s *tftp.Server, host string) (port, dir string, records
 	records = make(chan tftp.Record, 100)
 	s.Root, s.Write, s.Logger = root, tftp.WriteOverwrite, slog.New(slog.DiscardHandler)
 	s.OnTransfer = func(r tftp.Record) { records <- r }
+	s.Timeout, s.MinTimeout = 5*time.Second, 5*time.Second // a busy machine is not to pass for a lossy network
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, pc) }()
