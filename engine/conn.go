@@ -301,7 +301,7 @@ func (c *Conn) Close() error {
 	}
 	c.mu.Unlock()
 	if !busy {
-		c.claimLater()
+		c.claimLater(c.release)
 	}
 	return nil
 }
@@ -337,7 +337,7 @@ func (c *Conn) Shutdown() error {
 	busy := c.flags&flagBusy != 0
 	c.mu.Unlock()
 	if !busy {
-		c.claimLater()
+		c.claimLater(c.release)
 	}
 	return nil
 }

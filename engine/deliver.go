@@ -40,10 +40,14 @@ func (l *loop) deliver(w *worker, ev event) bool {
 	}
 	if ev.what&(eventInput|eventGone) == 0 {
 		finish := c.out == nil && c.flags&(flagFinish|flagBusy|flagLinger) == flagFinish
-		if finish {
+		held := !finish && c.tlsHeldLocked()
+		if finish || held {
 			c.flags |= l.claim
 		}
 		c.mu.Unlock()
+		if held {
+			return l.call1(w, c, c.turn)
+		}
 		if finish {
 			return l.call1(w, c, c.release)
 		}
@@ -72,6 +76,17 @@ func (l *loop) deliver(w *worker, ev event) bool {
 	}
 	c.mu.Unlock()
 	return l.call1(w, c, turn)
+}
+
+// tlsHeldLocked reports, once, that input is waiting in the TLS layer for an end of the
+// backlog that has come. c.mu is held.
+func (c *Conn) tlsHeldLocked() bool {
+	x := c.ext
+	if c.out != nil || x == nil || x.tls == nil || !x.tls.held || c.flags&(flagBusy|flagFinish|flagClosing|flagClosed|flagDetached) != 0 {
+		return false
+	}
+	x.tls.held = false
+	return true
 }
 
 // pauseAt is how many unsent bytes stop the reading of further input.

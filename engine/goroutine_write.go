@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"errors"
 	"os"
 	"time"
@@ -39,8 +40,13 @@ func (g *goroutineDriver) writeLater(c *Conn) {
 	go func() {
 		defer c.svc.e.running.Done()
 		for {
-			// In pieces, so that a flush with a deadline gets its turn.
-			err := g.flush(c, time.Second)
+			// In pieces, so that a flush with a deadline gets its turn; crypto/tls does
+			// not go on after a deadline that has passed.
+			timeout := time.Second
+			if secure(c) {
+				timeout = 0
+			}
+			err := g.flush(c, timeout)
 			late := errors.Is(err, os.ErrDeadlineExceeded)
 			c.mu.Lock()
 			if c.out == nil || err != nil && !late || c.flags&(flagClosed|flagClosing) != 0 {
@@ -54,6 +60,12 @@ func (g *goroutineDriver) writeLater(c *Conn) {
 			c.mu.Unlock()
 		}
 	}()
+}
+
+// secure reports whether the net.Conn speaks TLS.
+func secure(c *Conn) bool {
+	_, ok := c.ext.nc.(*tls.Conn)
+	return ok
 }
 
 // flush writes the backlog to the net.Conn; see Conn.Flush.
@@ -78,7 +90,7 @@ func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
 		} else {
 			g.putBack(c, q)
 		}
-		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && (n == 0 || secure(c) || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}
@@ -118,7 +130,7 @@ func (g *goroutineDriver) endTurn(c *Conn) {
 		if err == nil {
 			return
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && !c.has(flagClosing) {
+		if errors.Is(err, os.ErrDeadlineExceeded) && !secure(c) && !c.has(flagClosing) {
 			c.deadline.Store(0)
 			c.proto.Timeout(c)
 			if !c.has(flagClosing) {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,9 @@ type tlsLayer struct {
 	conn *tls.Conn
 	feed tlsFeed
 	dry  bool // the last read took all there was
+	held bool // there is more, which waits until what is unsent has left; guarded by Conn.mu
+
+	writing sync.Mutex // keeps the parts of a write together; taken before Conn.mu
 }
 
 // tlsFeed is the transport under a tls.Conn.
@@ -268,12 +272,36 @@ func (s *tlsLayer) read(b []byte) (n int, err error) {
 	return n, err
 }
 
-func (s *tlsLayer) write(c *Conn, b []byte) (int, error) {
+// recordSize is how much plain text fits into a record (RFC 8446 5.1), in bytes.
+const recordSize = 16 << 10
+
+// joined is where a head and a body that fit into one record become one.
+var joined = sync.Pool{New: func() any { return new(joinBuf) }}
+
+type joinBuf struct{ b []byte }
+
+// write sends head and then body, with nothing of others between them, or nothing.
+func (s *tlsLayer) write(c *Conn, head, body []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	c.mu.Lock()
-	full := c.out != nil && c.out.len()+len(b) > c.svc.e.maxBacklog()
+	full := c.out != nil && c.out.len()+len(head)+len(body) > c.svc.e.maxBacklog()
 	c.mu.Unlock()
-	if full {
-		return 0, ErrBacklog // before the record is made: none may be lost
+	switch {
+	case full:
+		return ErrBacklog // before the record is made: none may be lost
+	case len(head) > 0 && len(body) > 0 && len(head)+len(body) <= recordSize:
+		j := joined.Get().(*joinBuf)
+		defer joined.Put(j)
+		j.b = append(append(j.b[:0], head...), body...)
+		head, body = j.b, nil
 	}
-	return s.conn.Write(b)
+	for _, part := range [...][]byte{head, body} {
+		if len(part) > 0 {
+			if _, err := s.conn.Write(part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

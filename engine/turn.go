@@ -170,6 +170,10 @@ func (c *Conn) drainTLS(w *worker) {
 		return
 	}
 	for {
+		if c.pauseTLS(x.tls) {
+			c.release(w)
+			return
+		}
 		// Off the loop there is no shared buffer: read behind what is kept.
 		buf := w.buf
 		if buf == nil {
@@ -196,6 +200,18 @@ func (c *Conn) drainTLS(w *worker) {
 			return
 		}
 	}
+}
+
+// pauseTLS reports whether what the TLS layer holds has to wait, because too much is
+// unsent: then a turn begins once that has left.
+func (c *Conn) pauseTLS(s *tlsLayer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.held = c.loop != nil && c.out != nil && c.out.len() > pauseAt
+	if s.held {
+		c.flags |= flagPaused
+	}
+	return s.held
 }
 
 // release gives the connection back to its loop, once nothing is left to do.
@@ -261,7 +277,11 @@ func (c *Conn) freeLocked(w *worker) {
 		w.loop.lookLocked(c, at)
 		late = false
 	}
+	held := c.tlsHeldLocked()
 	c.mu.Unlock()
+	if held {
+		c.claimLater(c.turn) // the backlog left before anybody waited for that
+	}
 	if err != nil {
 		c.Close()
 	} else if late && c.loop != nil {
@@ -327,9 +347,9 @@ func (c *Conn) readOut(w *worker) bool {
 	return false
 }
 
-// claimLater has the loop claim and release c, so that a flag set by a stranger
-// takes effect.
-func (c *Conn) claimLater() {
+// claimLater has the loop claim c for a call of f: release, so that a flag set by a
+// stranger takes effect, or turn.
+func (c *Conn) claimLater(f func(*worker)) {
 	if c.loop == nil {
 		c.ext.g.interrupt(c)
 		return
@@ -343,6 +363,6 @@ func (c *Conn) claimLater() {
 		}
 		c.flags |= l.claim
 		c.mu.Unlock()
-		return l.call1(w, c, c.release)
+		return l.call1(w, c, f)
 	})
 }

@@ -38,7 +38,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if s := c.tlsLocked(); s != nil {
 		c.mu.Unlock()
-		return s.write(c, b)
+		return len(b), s.write(c, b, nil)
 	}
 	err := c.sendLocked(b, nil, c.svc.e.maxBacklog())
 	c.mu.Unlock()
@@ -54,16 +54,13 @@ func (c *Conn) tlsLocked() *tlsLayer {
 	return nil
 }
 
-// Write2 is Write of head and then body, in one system call where it can be.
+// Write2 is Write of head and then body, in one system call or TLS record where it
+// can be, and with nothing of others between them.
 func (c *Conn) Write2(head, body []byte) error {
 	c.mu.Lock()
 	if s := c.tlsLocked(); s != nil {
 		c.mu.Unlock()
-		_, err := s.write(c, head)
-		if err == nil {
-			_, err = s.write(c, body)
-		}
-		return err
+		return s.write(c, head, body)
 	}
 	err := c.sendLocked(head, body, c.svc.e.maxBacklog())
 	c.mu.Unlock()
@@ -77,8 +74,7 @@ func (c *Conn) WriteLater(b []byte) error {
 	c.mu.Lock()
 	if s := c.tlsLocked(); s != nil {
 		c.mu.Unlock()
-		_, err := s.write(c, b)
-		return err
+		return s.write(c, b, nil)
 	}
 	defer c.mu.Unlock()
 	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
