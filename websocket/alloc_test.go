@@ -107,6 +107,7 @@ func BenchmarkEcho(b *testing.B) {
 	for _, s := range servers() {
 		for _, n := range []int{64, 1 << 10} {
 			b.Run(fmt.Sprintf("%s/%d", s.name, n), func(b *testing.B) {
+				s.needs(b)
 				p := dialPeer(b, s.start(b, nil), "/")
 				p.nc.SetDeadline(time.Time{})
 				out := p.raw(fin|2, strings.Repeat("x", n))

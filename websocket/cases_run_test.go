@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/burrownet/burrow/engine"
 )
 
 // TestServerCases runs the table against every server.
@@ -89,21 +91,26 @@ func (c testCase) write(nc net.Conn, out []byte) error {
 }
 
 // clients are the styles of our client.
-var clients = []struct {
-	name  string
-	event bool
-}{{"blocking", false}, {"event", true}}
+func clients() []server {
+	all := []server{{name: "blocking", driver: engine.DriverGoroutine}}
+	for _, d := range engine.Drivers() {
+		all = append(all, server{name: "event-" + d.String(), driver: d, event: true})
+	}
+	return all
+}
 
 // TestClientCases runs the table against our client, which echoes.
 func TestClientCases(t *testing.T) {
 	t.Parallel()
-	for _, style := range clients {
+	for _, style := range clients() {
 		t.Run(style.name, func(t *testing.T) {
 			t.Parallel()
+			style.needs(t)
+			e := &engine.Engine{Driver: style.driver}
 			for _, c := range allCases() {
 				t.Run(c.id, func(t *testing.T) {
 					t.Parallel()
-					o := &DialOptions{}
+					o := &DialOptions{Engine: e}
 					if c.large {
 						o.MaxMessageBytes, o.MaxBacklogBytes = 8<<20, -1
 					}

@@ -99,6 +99,36 @@ func TestWriteGoesOn(t *testing.T) {
 	})
 }
 
+// TestWriteEndsTLS: over TLS a context that ends midway ends the connection, and one
+// that has ended before does not.
+func TestWriteEndsTLS(t *testing.T) {
+	t.Parallel()
+	conns := make(chan *Conn, 1)
+	addr := servers()[0].secured().start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
+	p := dialPeer(t, addr, "/")
+	p.socket().SetReadBuffer(4 << 10)
+	c := await(t, "the connection", conns)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := c.Write(ctx, MessageText, []byte("not begun")); !errors.Is(err, context.Canceled) {
+		t.Errorf("Write after the end of its context: %v", err)
+	}
+	must(t, "write", c.Write(context.Background(), MessageText, []byte("first")))
+	p.want("text first")
+	ctx, cancel = context.WithCancel(context.Background())
+	go func() {
+		p.nc.Read(make([]byte, 1)) // it has begun
+		cancel()
+	}()
+	err := c.Write(ctx, MessageBinary, make([]byte, 16<<20))
+	if !errors.Is(err, context.Canceled) || CloseStatus(err) != StatusAbnormal {
+		t.Errorf("Write to who does not read: %v", err)
+	}
+	if err := c.Write(context.Background(), MessageText, []byte("next")); CloseStatus(err) != StatusAbnormal {
+		t.Errorf("Write after that: %v", err)
+	}
+}
+
 // TestWriteTimeout: who does not read ends its connection.
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ func drivers(t *testing.T, f func(t *testing.T, s server)) {
 		if s.event {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
+				s.needs(t)
 				f(t, s)
 			})
 		}
@@ -233,9 +234,10 @@ func TestEventKeepAlive(t *testing.T) {
 // TestDrain: a server that ends says 1001.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	for _, d := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, d := range engine.Drivers() {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
+			server{driver: d}.needs(t)
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			must(t, "listen", err)
 			ctx, cancel := context.WithCancel(context.Background())
@@ -319,10 +321,10 @@ func TestEventWriters(t *testing.T) {
 				}
 			},
 		}})
-		client, err := Dial(background(t), "ws://"+addr+"/", nil)
-		must(t, "dial", err)
+		client := dialServer(t, addr, &DialOptions{})
 		defer client.CloseNow()
 		c := await(t, "Open", conns)
+		until(t, "Open returns", func() bool { return c.has(stOpen) })
 		ctx := background(t)
 		const writers, each = 4, 100
 		var wg sync.WaitGroup

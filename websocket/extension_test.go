@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"testing"
+
+	"github.com/burrownet/burrow/engine"
 )
 
 // deflateCase is one of 13.*: what is offered, and what our side allows.
@@ -58,7 +60,7 @@ func TestServerCompression(t *testing.T) {
 // TestClientCompression runs 12.* and 13.* against our client.
 func TestClientCompression(t *testing.T) {
 	t.Parallel()
-	for _, style := range clients {
+	for _, style := range clients() {
 		for _, tc := range []deflateCase{
 			{id: "no takeover", want: "permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
 			{id: "takeover", d: Deflate{ContextTakeover: true}, want: "permessage-deflate"},
@@ -69,8 +71,10 @@ func TestClientCompression(t *testing.T) {
 		} {
 			t.Run(style.name+"/"+tc.id, func(t *testing.T) {
 				t.Parallel()
+				style.needs(t)
 				tc.d.MinBytes = -1
-				echoCompressed(dialEcho(t, &DialOptions{Deflate: &tc.d}, style.event, tc.want))
+				o := &DialOptions{Deflate: &tc.d, Engine: &engine.Engine{Driver: style.driver}}
+				echoCompressed(dialEcho(t, o, style.event, tc.want))
 			})
 		}
 	}

@@ -33,7 +33,8 @@ type Hub struct {
 	// BudgetBytes is what may wait for one connection: with what the socket below
 	// has not taken yet, and 64 bytes for each message. 0 means 256 KiB; negative,
 	// any number. A message that is written to a connection for which nothing waits
-	// may be larger.
+	// may be larger; and while another write to the connection is in progress, twice
+	// as much may wait.
 	BudgetBytes int
 	// Slow says what happens to a connection that has used up its budget. The zero
 	// value is DropOldest.

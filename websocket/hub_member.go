@@ -19,6 +19,7 @@ type member struct {
 	gone          bool // has left, nothing may be sent
 	dirty         bool // is in the pump's list
 	writing       bool // blocking style: writeBlocking runs
+	held          bool // event style: the last offer found somebody writing
 }
 
 // verdict is what became of a message for one connection.
@@ -52,7 +53,7 @@ func (m *member) sendLocked(f *frame) (v verdict, out bool) {
 			m.flush()
 		}
 		if m.q.len() == 0 {
-			switch m.c.offer(f.b, f.compressed) {
+			switch m.offer(f.b, f.compressed) {
 			case offerTaken:
 				f.release()
 				m.sent++
@@ -75,6 +76,13 @@ func (m *member) sendLocked(f *frame) (v verdict, out bool) {
 		m.h.mark(m)
 	}
 	return v, out
+}
+
+// offer is Conn.offer.
+func (m *member) offer(b []byte, compressed bool) offered {
+	took := m.c.offer(b, compressed)
+	m.held = took == offerHeld
+	return took
 }
 
 // drop counts n messages that were dropped.
@@ -122,6 +130,9 @@ func (m *member) excess() int {
 	if unsent == 0 && m.q.len() == 1 {
 		return 0 // alone it may be as large as it likes
 	}
+	if m.held {
+		limit *= 2 // who has the processor taken away while writing is no slow reader
+	}
 	return m.q.bytes + unsent - limit
 }
 
@@ -154,10 +165,10 @@ func (m *member) flush() {
 	for m.q.len() > 0 && !m.gone {
 		buf := frameBufs.Get().(*frameBuf)
 		b, n, compressed := m.q.peek(buf)
-		took := m.c.offer(b, compressed)
+		took := m.offer(b, compressed)
 		buf.free()
 		switch took {
-		case offerBusy:
+		case offerBusy, offerHeld:
 			return
 		case offerOver:
 			m.drop(m.q.clear())

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,12 +26,22 @@ func slowHub(t *testing.T, s server, h *Hub) (slow, quick *peer, c *Conn) {
 	handler.OnOpen = func(c *Conn) { conns <- c }
 	addr := s.start(t, &AcceptOptions{Handler: handler, WriteTimeout: 20 * time.Second})
 	slow = subscriber(t, addr, "t")
-	slow.nc.(*net.TCPConn).SetReadBuffer(256 << 10)
+	slow.socket().SetReadBuffer(256 << 10)
 	c = await(t, "the connection", conns)
+	callbackOver(t, c)
 	return slow, subscriber(t, addr, "t"), c
 }
 
-// flood publishes numbered messages; the quick peer gets all of them, at once.
+// callbackOver waits until nobody writes to c who has answered a message.
+func callbackOver(t *testing.T, c *Conn) {
+	t.Helper()
+	until(t, "the callback ends", func() bool { return !c.has(stCallback | stCork | stOffLoop) })
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+}
+
+// flood publishes numbered messages while the slow peer's connection is in the hub;
+// the quick peer gets all of them, at once.
 func flood(t *testing.T, h *Hub, quick *peer, c *Conn, key func(i int) string) {
 	t.Helper()
 	pad := strings.Repeat(".", slowSize)
@@ -40,7 +49,10 @@ func flood(t *testing.T, h *Hub, quick *peer, c *Conn, key func(i int) string) {
 		h.Send(background(t), Publication{Topic: "t", Data: fmt.Append(nil, i, " ", pad), Key: key(i)})
 		quick.want(fmt.Sprint("text ", i, " ", pad))
 		s, ok := h.ConnStats(c)
-		if ok && s.QueuedBytes > slowBudget {
+		if !ok {
+			return // it was closed
+		}
+		if s.QueuedBytes > slowBudget {
 			t.Fatalf("%d bytes wait, want %d at most", s.QueuedBytes, slowBudget)
 		}
 		if c.ev != nil && c.ev.Backlog() > slowBudget {
@@ -135,6 +147,22 @@ func TestHubLatestOnly(t *testing.T) {
 	})
 }
 
+// TestHubStuck: who does not read for longer than any timer of the engine's loses
+// nothing but the oldest messages.
+func TestHubStuck(t *testing.T) {
+	t.Parallel()
+	on(t, func(t *testing.T, s server) {
+		h := &Hub{}
+		slow, quick, c := slowHub(t, s, h)
+		flood(t, h, quick, c, noKey)
+		time.Sleep(1500 * time.Millisecond)
+		slow.nc.SetDeadline(time.Now().Add(patience))
+		catchUp(t, slow, func(int) {})
+		publish(t, h, "t", "caught up", 2)
+		slow.want("text caught up")
+	})
+}
+
 // TestHubDisconnect: who does not read is closed.
 func TestHubDisconnect(t *testing.T) {
 	t.Parallel()
@@ -224,6 +252,36 @@ func TestHubGatherBurst(t *testing.T) {
 			p.want("text " + text)
 		}
 	}
+}
+
+// TestHubHeld: who cannot be written to because somebody else is writing is no slow
+// reader, unless that lasts.
+func TestHubHeld(t *testing.T) {
+	t.Parallel()
+	h := &Hub{BudgetBytes: 2000, Slow: Disconnect}
+	conns := make(chan *Conn, 1)
+	handler := hubHandler(h)
+	handler.OnOpen = func(c *Conn) { conns <- c }
+	p := subscriber(t, servers()[1].start(t, &AcceptOptions{Handler: handler}), "t")
+	c := await(t, "the connection", conns)
+	callbackOver(t, c)
+	c.wmu.Lock()
+	text := strings.Repeat("x", 500)
+	for range 6 {
+		publish(t, h, "t", text, 1)
+	}
+	c.wmu.Unlock()
+	publish(t, h, "t", text, 1)
+	for range 7 {
+		p.want("text " + text)
+	}
+	c.wmu.Lock()
+	for range 7 {
+		publish(t, h, "t", text, 1)
+	}
+	publish(t, h, "t", text, 0)
+	c.wmu.Unlock()
+	p.want("close 1008 too slow")
 }
 
 // TestHubStreaming: a message waits for the end of one that is sent in pieces.

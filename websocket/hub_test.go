@@ -341,11 +341,11 @@ func TestHubClosing(t *testing.T) {
 				case 1:
 					p.nc.Write(p.raw(fin|8, "\x03\xe8"))
 				case 2:
-					c.Close(StatusGoingAway, "")
+					go c.Close(StatusGoingAway, "") // in blocking style it waits for what follows
 				case 3:
 					c.CloseNow()
 				}
-				p.nc.SetReadDeadline(time.Now().Add(time.Second))
+				p.nc.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 				for p.nc != nil {
 					if _, err := p.nc.Read(make([]byte, 1024)); err != nil {
 						break

@@ -10,16 +10,21 @@ import (
 type offered uint8
 
 const (
-	offerBusy  offered = iota // not now: something is in the way
+	offerBusy  offered = iota // not now: the peer has to take what came before
+	offerHeld                 // not now: somebody is writing, but that says nothing of the peer
 	offerTaken                // they leave
 	offerOver                 // never: the connection is ending
 )
 
-// offer writes whole frames, if the peer has taken all that came before and nobody
-// is writing. It never waits. Event style.
+// onItsWay is how much may be unsent when a connection still counts as one that
+// keeps up, in bytes: the ring reports a moment late what the socket has taken.
+const onItsWay = 4 << 10
+
+// offer writes whole frames, if the peer has taken nearly all that came before and
+// nobody is writing. It never waits. Event style.
 func (c *Conn) offer(b []byte, compressed bool) offered {
 	if !c.wmu.TryLock() {
-		return offerBusy
+		return offerHeld
 	}
 	defer c.wmu.Unlock()
 	st := c.state.Load()
@@ -33,7 +38,7 @@ func (c *Conn) offer(b []byte, compressed bool) offered {
 	if st&stCork != 0 {
 		unsent -= int(c.held) // leaves with b
 	}
-	if unsent > 0 {
+	if unsent > onItsWay {
 		return offerBusy
 	}
 	switch _, err := c.ev.Write(b); err {

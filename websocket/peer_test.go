@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -41,13 +42,38 @@ type peer struct {
 // dialPeer opens a WebSocket by hand.
 func dialPeer(t testing.TB, addr, path string, header ...string) *peer {
 	t.Helper()
+	addr, isSecure := strings.CutPrefix(addr, secure)
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
+	if isSecure {
+		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+	}
 	nc.SetDeadline(time.Now().Add(patience))
 	return openPeer(t, nc, path, header...)
+}
+
+// socket is the peer's, below TLS.
+func (p *peer) socket() *net.TCPConn {
+	if s, ok := p.nc.(*tls.Conn); ok {
+		return s.NetConn().(*net.TCPConn)
+	}
+	return p.nc.(*net.TCPConn)
+}
+
+// dialServer has our client connect to a server.
+func dialServer(t testing.TB, addr string, o *DialOptions) *Conn {
+	t.Helper()
+	scheme := "ws://"
+	addr, isSecure := strings.CutPrefix(addr, secure)
+	if isSecure {
+		scheme, o.TLS = "wss://", &tls.Config{InsecureSkipVerify: true}
+	}
+	c, err := Dial(background(t), scheme+addr+"/", o)
+	must(t, "dial", err)
+	return c
 }
 
 func openPeer(t testing.TB, nc net.Conn, path string, header ...string) *peer {

@@ -1,13 +1,11 @@
 package websocket
 
 import (
-	"bufio"
-	"bytes"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -21,21 +19,37 @@ type server struct {
 	name   string
 	driver engine.Driver
 	event  bool
-	// place says how the connection comes from its http server: "" by hijacking, "loop"
-	// where it is, from the call of its loop, "away" the same from a goroutine.
-	place string
+	// place says how the connection comes from its http server: "" by hijacking it
+	// from net/http; from a server on an engine "loop" where it is, from the call of
+	// its loop, "away" the same from a goroutine, and "detach" by hijacking.
+	place  string
+	secure bool // TLS
 }
 
-// servers are all that a behaviour is tested on. A further driver is one more line.
+// servers are all that a behaviour is tested on: the second is in event style, on a loop
+// where the system has loops.
 func servers() []server {
-	return []server{
-		{"blocking", engine.DriverGoroutine, false, ""},
-		{"event-loop", engine.DriverAuto, true, ""},
-		{"event-goroutine", engine.DriverGoroutine, true, ""},
-		{"inplace-loop", engine.DriverAuto, true, "loop"},
-		{"inplace-loop-away", engine.DriverAuto, true, "away"},
-		{"inplace-goroutine", engine.DriverGoroutine, true, "loop"},
+	all := []server{{name: "blocking", driver: engine.DriverGoroutine}}
+	for _, d := range engine.Drivers() {
+		name := d.String()
+		all = append(all,
+			server{name: "event-" + name, driver: d, event: true},
+			server{name: "inplace-" + name, driver: d, event: true, place: "loop"},
+			server{name: "tls-" + name, driver: d, event: true, place: "loop", secure: true})
+		if d != engine.DriverGoroutine {
+			all = append(all,
+				server{name: "inplace-away-" + name, driver: d, event: true, place: "away"},
+				server{name: "tls-away-" + name, driver: d, event: true, place: "away", secure: true},
+				server{name: "tls-detached-" + name, driver: d, place: "detach", secure: true})
+		}
 	}
+	return append(all, server{name: "tls-blocking", driver: engine.DriverGoroutine, secure: true})
+}
+
+// secured is the server with TLS.
+func (s server) secured() server {
+	s.secure = true
+	return s
 }
 
 // on runs a test for every server.
@@ -43,8 +57,17 @@ func on(t *testing.T, f func(t *testing.T, s server)) {
 	for _, s := range servers() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			s.needs(t)
 			f(t, s)
 		})
+	}
+}
+
+// needs skips a test whose driver this system refuses: the ring, in containers.
+func (s server) needs(t testing.TB) {
+	t.Helper()
+	if err := s.driver.Available(); err != nil {
+		t.Skipf("this system refuses the %v driver: %v", s.driver, err)
 	}
 }
 
@@ -69,10 +92,21 @@ func (l *logs) String() string {
 // serveHTTP runs a handler on net/http for the time of a test.
 func serveHTTP(t testing.TB, h http.Handler) (addr string) {
 	t.Helper()
+	return serveHTTPOn(t, listen(t), h)
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, "listen", err)
+	return ln
+}
+
+// secure is what the address of a server begins with that speaks TLS.
+const secure = "tls:"
+
+func serveHTTPOn(t testing.TB, ln net.Listener, h http.Handler) (addr string) {
+	t.Helper()
 	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
@@ -104,29 +138,38 @@ func (s server) start(t testing.TB, o *AcceptOptions) (addr string) {
 		o.Handler = h
 	}
 	if s.place != "" {
-		return s.serveEngine(t, o)
+		return s.serveEngine(t, o, h)
 	}
 	var conns sync.WaitGroup
-	addr = serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ln := listen(t)
+	if s.secure {
+		ln, addr = tls.NewListener(ln, tlsConfig(t)), secure
+	}
+	addr += serveHTTPOn(t, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, o)
 		if err != nil || s.event {
 			return
 		}
 		conns.Add(1)
 		defer conns.Done()
-		defer c.CloseNow()
-		h.Open(c)
-		for {
-			typ, data, err := c.Read(context.Background())
-			if err != nil {
-				h.Close(c, err)
-				return
-			}
-			h.Message(c, typ, data)
-		}
+		readLoop(c, h)
 	}))
 	t.Cleanup(conns.Wait)
 	return addr
+}
+
+// readLoop calls a Handler in blocking style.
+func readLoop(c *Conn, h Handler) {
+	defer c.CloseNow()
+	h.Open(c)
+	for {
+		typ, data, err := c.Read(context.Background())
+		if err != nil {
+			h.Close(c, err)
+			return
+		}
+		h.Message(c, typ, data)
+	}
 }
 
 // await fails the test when ch stays silent.
@@ -147,82 +190,3 @@ func background(t testing.TB) context.Context {
 }
 
 func textLogger(l *logs) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-// serveEngine runs an http server on an engine that can do no more than upgrade.
-func (s server) serveEngine(t testing.TB, o *AcceptOptions) (addr string) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := o.Engine
-	o.Engine = nil
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- e.Serve(ctx, ln, func(*engine.Conn) engine.Protocol { return &httpProtocol{o: o, away: s.place == "away"} }, &engine.ServeOptions{DrainTimeout: time.Second})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case <-ended:
-		case <-time.After(patience):
-			t.Error("the server did not end")
-		}
-	})
-	return ln.Addr().String()
-}
-
-// httpProtocol answers one request, with Accept.
-type httpProtocol struct {
-	o    *AcceptOptions
-	away bool
-}
-
-func (h *httpProtocol) Data(c *engine.Conn, b []byte) (int, error) {
-	i := bytes.Index(b, []byte("\r\n\r\n"))
-	if i < 0 {
-		return 0, nil
-	}
-	if h.away {
-		c.Go(func() {
-			b := c.Input()
-			h.serve(c, b[:i+4])
-			c.Unread(b[i+4:])
-		})
-		return 0, nil
-	}
-	h.serve(c, b[:i+4])
-	return i + 4, nil
-}
-
-func (h *httpProtocol) serve(c *engine.Conn, head []byte) {
-	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
-	if err != nil {
-		c.Close()
-		return
-	}
-	w := &engineWriter{ResponseRecorder: httptest.NewRecorder(), c: c}
-	if _, err := Accept(w, r, h.o); err != nil {
-		w.Header().Set("Connection", "close")
-		var out bytes.Buffer
-		w.Result().Write(&out)
-		c.Write(out.Bytes())
-		c.Shutdown()
-	}
-}
-
-func (h *httpProtocol) Timeout(*engine.Conn)       {}
-func (h *httpProtocol) Drain(c *engine.Conn)       { c.Close() }
-func (h *httpProtocol) Closed(*engine.Conn, error) {}
-
-// engineWriter is a ResponseWriter that upgrades in place.
-type engineWriter struct {
-	*httptest.ResponseRecorder
-	c *engine.Conn
-}
-
-func (w *engineWriter) Upgrade(p engine.Protocol) (*engine.Conn, error) {
-	w.c.SetProtocol(p)
-	return w.c, nil
-}

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -295,7 +296,8 @@ func (s *stream) write(ctx context.Context, c *Conn, head, body []byte) error {
 }
 
 // send writes the parts of a frame. What ctx interrupts is kept, to go before the
-// next frame; every other fault ends the connection.
+// next frame; every other fault ends the connection, and so does an interruption of
+// crypto/tls, which cannot go on after it.
 func (s *stream) send(ctx context.Context, c *Conn, parts ...[]byte) error {
 	arm(&s.writeAt, c.set.writeTimeout, s.nc.SetWriteDeadline)
 	done := interruptible(ctx, func() { s.nc.SetWriteDeadline(longAgo) })
@@ -317,7 +319,11 @@ func (s *stream) send(ctx context.Context, c *Conn, parts ...[]byte) error {
 	if err == nil {
 		return nil
 	}
-	if interrupted && errors.Is(err, os.ErrDeadlineExceeded) {
+	cut := interrupted && errors.Is(err, os.ErrDeadlineExceeded)
+	if _, secure := s.nc.(*tls.Conn); cut && secure {
+		cut, err = false, ctx.Err()
+	}
+	if cut {
 		for _, p := range parts {
 			skip := min(n, int64(len(p)))
 			s.unsent = append(s.unsent, p[skip:]...)

@@ -2,19 +2,26 @@ package main
 
 import (
 	"bytes"
-	"sync"
+	"context"
 
 	"github.com/burrownet/burrow/websocket"
 )
 
-// room is the handler of -broadcast: it knows everybody who is connected.
-type room struct{ members sync.Map }
+// everybody is the topic of -broadcast.
+const everybody = "everybody"
+
+// room is the handler of -broadcast. A connection leaves the hub when it ends.
+type room struct{ hub websocket.Hub }
 
 // Open implements websocket.Handler.
-func (r *room) Open(c *websocket.Conn) { r.members.Store(c, nil) }
+func (r *room) Open(c *websocket.Conn) {
+	if r.hub.Subscribe(c, everybody) != nil {
+		c.CloseNow() // it has ended already
+	}
+}
 
 // Close implements websocket.Handler.
-func (r *room) Close(c *websocket.Conn, _ error) { r.members.Delete(c) }
+func (r *room) Close(*websocket.Conn, error) {}
 
 // Message sends a message to all when it begins with "all ", else to its sender.
 func (r *room) Message(from *websocket.Conn, t websocket.MessageType, data []byte) {
@@ -22,8 +29,5 @@ func (r *room) Message(from *websocket.Conn, t websocket.MessageType, data []byt
 		echo(from, t, data)
 		return
 	}
-	r.members.Range(func(to, _ any) bool {
-		echo(to.(*websocket.Conn), t, data)
-		return true
-	})
+	r.hub.Publish(context.Background(), everybody, t, data) // the hub is alone: without a Broker nothing fails
 }
