@@ -123,6 +123,14 @@ func startSite(t *testing.T, driver engine.Driver, event bool, deflate *websocke
 	return ln.Addr().String(), s.ended
 }
 
+// needs skips a test whose driver this system refuses: the ring, in containers.
+func needs(t *testing.T, driver engine.Driver) {
+	t.Helper()
+	if err := driver.Available(); err != nil {
+		t.Skipf("this system refuses the %v driver: %v", driver, err)
+	}
+}
+
 // wsRun runs a case of the page: options is a JavaScript object.
 func (t tab) wsRun(addr, options string) wsGot {
 	t.Helper()
@@ -132,12 +140,13 @@ func (t tab) wsRun(addr, options string) wsGot {
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	ctx := openBrowser(t)
-	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, driver := range engine.Drivers() {
 		for _, event := range []bool{false, true} {
 			for name, deflate := range map[string]*websocket.Deflate{
 				"none": nil, "takeover": {ContextTakeover: true, MinBytes: -1}, "no-takeover": {MinBytes: -1},
 			} {
 				t.Run(fmt.Sprintf("%v,event=%v,%s", driver, event, name), func(t *testing.T) {
+					needs(t, driver)
 					addr, ended := startSite(t, driver, event, deflate)
 					page := tab{t, ctx}
 					page.do(chromedp.Navigate("http://" + addr + "/"))

@@ -113,15 +113,24 @@ func startWS(t *testing.T, driver engine.Driver, event bool, deflate *websocket.
 	return ln.Addr().String(), s.closed
 }
 
+// needs skips a test whose driver this system refuses: the ring, in containers.
+func needs(t *testing.T, driver engine.Driver) {
+	t.Helper()
+	if err := driver.Available(); err != nil {
+		t.Skipf("this system refuses the %v driver: %v", driver, err)
+	}
+}
+
 // eachWS runs a test against our server on every driver, in both styles and with
 // every compression.
 func eachWS(t *testing.T, test func(t *testing.T, addr, mode string, closed <-chan string)) {
 	t.Helper()
-	for _, driver := range []engine.Driver{engine.DriverAuto, engine.DriverGoroutine} {
+	for _, driver := range engine.Drivers() {
 		for _, event := range []bool{false, true} {
 			for _, mode := range wsModes {
 				t.Run(fmt.Sprintf("%v,event=%v,%s", driver, event, mode.name), func(t *testing.T) {
 					t.Parallel()
+					needs(t, driver)
 					addr, closed := startWS(t, driver, event, mode.deflate)
 					test(t, addr, mode.name, closed)
 				})
