@@ -54,7 +54,7 @@ func (b *bench) one(ctx context.Context, s server, r row) (sample, error) {
 	if r.deflate {
 		args = append(args, "-compress")
 	}
-	if r.kind == wsBroadcast {
+	if r.kind == wsBroadcast || r.kind == wsStuck {
 		args = append(args, "-broadcast")
 	}
 	c, err := start(b.serverCore, b.procs, b.built[s.pkg], args...)
@@ -84,6 +84,11 @@ func (b *bench) one(ctx context.Context, s server, r row) (sample, error) {
 		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "ws")
 	case wsBroadcast:
 		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "ws-broadcast", "-duration", max(b.window(), someBroadcasts).String())
+	case wsStuck:
+		out.Result, err = b.load(ctx, addr, pid, r, "-mode", "ws-stuck", "-every", r.every.String(), "-duration", max(b.window(), someBroadcasts).String())
+		if err == nil {
+			out.Alone, out.Result.Alone = out.Result.Alone, nil
+		}
 	default:
 		out.Result, err = b.load(ctx, addr, pid, r)
 	}
@@ -100,6 +105,9 @@ const connecting = 4 * time.Millisecond
 func (b *bench) bound(r row) time.Duration {
 	if r.kind.holds() {
 		return 2*b.idle + 2*time.Minute
+	}
+	if r.kind == wsStuck {
+		return 4 * time.Minute // what was sent too fast is waited for
 	}
 	return 2*(max(b.window(), someBroadcasts)+b.warmup) + 20*time.Second + time.Duration(r.conns)*connecting
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // server is one program that is compared.
@@ -25,7 +26,9 @@ func (s server) can(r row) bool {
 }
 
 // bare is what a floor lacks: all but plain traffic in a closed loop.
-func bare(r row) bool { return r.kind != keepalive && r.kind != wsEcho || r.tls || r.deflate }
+func bare(r row) bool {
+	return r.kind != keepalive && r.kind != wsEcho && r.kind != wsBroadcast || r.tls || r.deflate
+}
 
 const (
 	hello = "./examples/hello"
@@ -60,6 +63,7 @@ const (
 	wsEcho
 	wsMemory
 	wsBroadcast
+	wsStuck
 )
 
 // ws reports whether the row's traffic is WebSocket.
@@ -73,7 +77,7 @@ func (k kind) unit() string {
 	switch k {
 	case wsEcho:
 		return "message"
-	case wsBroadcast:
+	case wsBroadcast, wsStuck:
 		return "delivery"
 	}
 	return "request"
@@ -88,8 +92,9 @@ type row struct {
 	pipeline int
 	headers  int
 	tls      bool
-	payload  int  // bytes of a WebSocket message
-	deflate  bool // it is compressed
+	payload  int           // bytes of a WebSocket message
+	deflate  bool          // it is compressed
+	every    time.Duration // between two broadcasts at a fixed rate
 }
 
 // The traffic of the rows that are not a grid.

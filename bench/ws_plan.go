@@ -2,7 +2,10 @@
 
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 const (
 	wsecho    = "./examples/wsecho"
@@ -26,7 +29,7 @@ var wsServers = []server{
 }
 
 // broadcasts is what libraries lack that have nothing for it.
-func broadcasts(r row) bool { return r.kind == wsBroadcast }
+func broadcasts(r row) bool { return r.kind == wsBroadcast || r.kind == wsStuck }
 
 // The messages of the WebSocket rows, in bytes, and who gets a broadcast.
 const (
@@ -61,7 +64,28 @@ func wsRows() []row {
 			all = append(all, r)
 		}
 	}
-	return append(all, wsRow("ws-broadcast", fmt.Sprintf("1 KiB to %d connections", wsListeners), wsBroadcast, wsListeners, wsLong))
+	all = append(all, wsRow("ws-broadcast", fmt.Sprintf("1 KiB to %d connections", wsListeners), wsBroadcast, wsListeners, wsLong))
+	return append(all, wsStuckRows()...)
+}
+
+// wsStuckRows have a rate that a core can keep up with, with as many connections as
+// there are, and as often as there is a message; and one that no core can.
+func wsStuckRows() []row {
+	var all []row
+	for _, s := range []struct {
+		name, title string
+		conns       int
+		every       time.Duration
+	}{
+		{"ws-stuck", "500 connections each 10 ms", 500, 10 * time.Millisecond},
+		{"ws-stuck-10000", "10000 connections each 250 ms", wsListeners, 250 * time.Millisecond},
+		{"ws-stuck-over", "10000 connections each 10 ms, more than a core can send", wsListeners, 10 * time.Millisecond},
+	} {
+		r := wsRow(s.name, s.title, wsStuck, s.conns, wsLong)
+		r.every = s.every
+		all = append(all, r)
+	}
+	return all
 }
 
 func wsRow(name, title string, k kind, conns, payload int) row {

@@ -5,6 +5,9 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/burrownet/burrow/bench/internal/report"
 )
 
 func TestWSRowsAndServers(t *testing.T) {
@@ -27,13 +30,14 @@ func TestWSRowsAndServers(t *testing.T) {
 		{wsOurs, "ws-100 ws-10000-1k ws-1000-json ws-mem ws-mem-deflate ws-mem-tls ws-mem-tls-deflate ws-broadcast", true},
 		{wsOurs, "http-128 mem-http slow", false},
 		{wsGws, "ws-1000 ws-broadcast ws-mem-tls-deflate", true},
-		{wsGorilla, "ws-broadcast", true},
+		{wsGorilla, "ws-broadcast ws-stuck", true},
+		{"coder", "ws-stuck ws-stuck-over", false},
 		{"coder", "ws-100-1k ws-1000-json ws-mem-tls", true},
 		{"coder", "ws-broadcast", false},
 		{"gobwas-epoll", "ws-10000 ws-mem ws-mem-deflate", true},
 		{"gobwas-epoll", "ws-mem-tls ws-broadcast", false},
-		{"ws-bareepoll", "ws-100 ws-10000-1k", true},
-		{"ws-bareepoll", "ws-1000-json ws-mem ws-broadcast http-16", false},
+		{"ws-bareepoll", "ws-100 ws-10000-1k ws-broadcast", true},
+		{"ws-bareepoll", "ws-1000-json ws-mem ws-stuck http-16", false},
 		{"bareepoll", "http-16 pipe-128", true},
 		{"bareepoll", "https-128 ws-100 mem-http", false},
 		{native, "ws-100 ws-mem", false},
@@ -52,7 +56,7 @@ func TestUseful(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := serverNames(useful(servers, picked)), "burrow-native,burrow,burrow-ring-native,burrow-ring,burrow-goroutine-native,burrow-goroutine,fasthttp,hertz,nethttp,burrow-ws,burrow-ws-uring,burrow-ws-goroutine,gws,gorilla"; got != want {
+	if got, want := serverNames(useful(servers, picked)), "burrow-native,burrow,burrow-ring-native,burrow-ring,burrow-goroutine-native,burrow-goroutine,fasthttp,hertz,nethttp,burrow-ws,burrow-ws-uring,burrow-ws-goroutine,gws,gorilla,ws-bareepoll"; got != want {
 		t.Errorf("useful = %s, want %s", got, want)
 	}
 }
@@ -81,5 +85,37 @@ func TestWSTables(t *testing.T) {
 	}
 	if strings.Contains(got, "keep-alive GET") || strings.Contains(got, "idle") {
 		t.Errorf("tables show rows that were not measured:\n%s", got)
+	}
+}
+
+func TestWSStuckTable(t *testing.T) {
+	t.Parallel()
+	var all runs
+	for round, p99s := range [][2]time.Duration{{5, 4}, {5, 8}, {5, 9}} {
+		s := run("ws-stuck", wsOurs, round, 6)
+		before, beside := *s.Result, *s.Result
+		before.Latency.P99, beside.Latency.P99 = p99s[0]*time.Millisecond, p99s[1]*time.Millisecond
+		before.Memory, beside.Memory = []report.Plateau{{RSS: 10 << 20}}, []report.Plateau{{RSS: 10<<20 + 300<<10}}
+		beside.Due = 2 * beside.Requests
+		s.Alone, s.Result = &before, &beside
+		all = append(all, s)
+	}
+	mute := run("ws-stuck", wsGorilla, 0, 6)
+	mute.Alone, mute.Result = mute.Result, &report.Result{Elapsed: time.Second, Due: 100}
+	all = append(all, mute)
+	list, err := pickServers(wsOurs + "," + wsGorilla)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := tables(machine{Date: "2026-01-02"}, &options{rounds: 3}, rows(), list, all)
+	for _, want := range []string{
+		"| 500 connections each 10 ms | burrow-ws | 5.00 | 8.00 | 3.00 | -1.00 to 4.00 | 300 | 50 % |",
+		"| gorilla | 0.00 | none came | - | - | 0 | 0 % |",
+		"| ws-stuck | burrow-ws | ≤ 2 ms more p99 | 3.00 | **missed** |",
+		"| ws-stuck | burrow-ws | ≤ 1024 KiB more memory | 300 | met |",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("tables lack %q:\n%s", want, got)
+		}
 	}
 }

@@ -19,6 +19,7 @@
 //	            makes them compressed JSON
 //	ws-hold     hold, of WebSockets
 //	ws-broadcast  one WebSocket sends "all ...", which comes to all of them
+//	ws-stuck    the same each -every, first alone, then beside a WebSocket that never reads
 //
 // Exit status: 0 measured, 1 failed, 2 wrong usage.
 package main
@@ -59,11 +60,12 @@ type options struct {
 	idle     time.Duration
 	payload  int
 	deflate  bool
+	every    time.Duration
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.mode, "mode", "keepalive", "keepalive, handshake, hold, ws, ws-hold or ws-broadcast")
+	flag.StringVar(&o.mode, "mode", "keepalive", "keepalive, handshake, hold, ws, ws-hold, ws-broadcast or ws-stuck")
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` of the server")
 	flag.StringVar(&o.path, "path", "/", "what to ask for")
 	flag.IntVar(&o.conns, "conns", 128, "connections kept busy")
@@ -79,6 +81,7 @@ func main() {
 	flag.DurationVar(&o.idle, "idle", 10*time.Second, "hold: silence before the memory is read")
 	flag.IntVar(&o.payload, "payload", 64, "ws: bytes of a message")
 	flag.BoolVar(&o.deflate, "deflate", false, "ws: permessage-deflate, nothing taken over from message to message")
+	flag.DurationVar(&o.every, "every", 10*time.Millisecond, "ws-stuck: time between two messages to all")
 	flag.Parse()
 
 	if err := o.check(flag.Args()); err != nil {
@@ -102,6 +105,8 @@ func (o *options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
+	case o.mode == "ws-stuck" && (o.every <= 0 || o.payload < wsFeedHead || o.deflate || o.tls):
+		return fmt.Errorf("ws-stuck needs an interval and messages of at least %d bytes, plain", wsFeedHead)
 	case o.conns < 1 || o.pipeline < 1 || o.duration <= 0 || o.rate < 0 || o.slow < 0:
 		return fmt.Errorf("-conns, -pipeline and -duration must be positive")
 	case o.headers < 1 || o.headers > 1+len(browserHeaders):
@@ -128,6 +133,8 @@ func (o *options) run(ctx context.Context) (*report.Result, error) {
 		return o.wsHold(ctx)
 	case "ws-broadcast":
 		return o.wsBroadcast(ctx)
+	case "ws-stuck":
+		return o.wsStuck(ctx)
 	}
 	return nil, fmt.Errorf("unknown mode %q", o.mode)
 }

@@ -22,6 +22,11 @@ type Result struct {
 	TLS string `json:"tls,omitempty"`
 	// Memory holds one entry per plateau of idle connections.
 	Memory []Plateau `json:"memory,omitempty"`
+	// Due is how many Requests there would be if nothing came late, or not at all; 0
+	// where there is no fixed rate.
+	Due int64 `json:"due,omitempty"`
+	// Alone is the same traffic, measured before what this result was measured beside.
+	Alone *Result `json:"alone,omitempty"`
 	// Errors counts connections that broke and answers that were wrong.
 	Errors int64 `json:"errors"`
 	// FirstError is the text of the first of them.

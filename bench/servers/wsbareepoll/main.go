@@ -4,7 +4,8 @@
 // message and sends it back, with one read and one send for all that has arrived, and
 // nothing else. It knows neither fragments nor control frames, has no deadlines, takes
 // every message as a whole, and drops what a socket does not take. What it costs is
-// the kernel's share plus the frames.
+// the kernel's share plus the frames. With -broadcast a message that begins with "all "
+// goes to all connections, with one send for each.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/burrownet/burrow/bench/internal/wspeer"
 	"github.com/burrownet/burrow/internal/wsframe"
 )
 
@@ -28,6 +30,7 @@ const maxEvents = 128
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "`address` to listen on")
+	broadcast := flag.Bool("broadcast", false, `send a message that begins with "all " to every connection`)
 	flag.Parse()
 	ln, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -37,10 +40,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(serve(f))
+	log.Fatal(serve(f, *broadcast))
 }
 
-func serve(ln *os.File) error {
+func serve(ln *os.File, broadcast bool) error {
 	fd := int(ln.Fd())
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return err
@@ -53,7 +56,7 @@ func serve(ln *os.File) error {
 	if err := watch(ep, fd); err != nil {
 		return err
 	}
-	l := &loop{ep: ep, ln: fd, in: make([]byte, 64<<10)}
+	l := &loop{ep: ep, ln: fd, broadcast: broadcast, in: make([]byte, 64<<10)}
 	for {
 		if err := l.turn(); err != nil {
 			return err
@@ -70,6 +73,9 @@ type loop struct {
 	events  [maxEvents]unix.EpollEvent
 	in, out []byte
 	open    []bool // by descriptor: it was upgraded
+
+	broadcast bool
+	message   []byte // the last one; valid until the next turn
 }
 
 // turn works off what has arrived; it waits only when nothing has.
@@ -117,21 +123,38 @@ func (l *loop) serve(fd int) {
 		return
 	}
 	if errno != 0 || n == 0 {
+		l.open[fd] = false
 		unix.Close(fd)
 		return
 	}
 	if l.out = l.out[:0]; l.open[fd] {
-		l.echo(l.in[:n])
+		l.message = nil
+		if l.echo(l.in[:n]); l.broadcast && wspeer.ToAll(l.message) {
+			l.toAll()
+			return
+		}
 	} else {
 		l.open[fd] = true
 		l.upgrade(l.in[:n])
 	}
 	if len(l.out) > 0 {
-		syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&l.out[0])), uintptr(len(l.out)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		l.send(fd)
 	}
 }
 
-// echo sends back all messages.
+func (l *loop) send(fd int) {
+	syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&l.out[0])), uintptr(len(l.out)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+}
+
+func (l *loop) toAll() {
+	for fd, open := range l.open {
+		if open {
+			l.send(fd)
+		}
+	}
+}
+
+// echo has all messages sent back.
 func (l *loop) echo(in []byte) {
 	for len(in) > 0 {
 		r := wsframe.Reader{Server: true}
@@ -140,6 +163,7 @@ func (l *loop) echo(in []byte) {
 			return
 		}
 		in = in[n:]
+		l.message = f.Payload
 		l.out = wsframe.AppendHeader(l.out, wsframe.Header{Opcode: f.Opcode, Fin: true, Length: f.Length})
 		l.out = append(l.out, f.Payload...)
 	}
