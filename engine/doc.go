@@ -24,7 +24,7 @@
 // DriverUring has a loop receive, send and accept with io_uring, a whole turn in one
 // system call. It needs Linux 6.12 (buffers that many small messages share), better
 // 6.17 (a bound for what one connection receives at a time), and 1 MiB of memory for
-// each loop, 11 MiB under load. DriverAuto takes it where the kernel has it and
+// each loop. DriverAuto takes it where the kernel has it and
 // permits it; else it takes epoll, with one line of log that says why, and counts
 // that in [Engine.Fallbacks]. What a call writes on the loop leaves when the turn
 // ends, so a Write that fails is noticed later.

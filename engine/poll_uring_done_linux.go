@@ -50,8 +50,7 @@ func (p *ring) received(s *slot, fd int32, cqe uring.CQE) uint8 {
 	c := s.c
 	var what uint8
 	if cqe.HasBuffer() {
-		b := p.bufs[s.group]
-		data, id := b.Take(&cqe)
+		data, id := p.bufs.Take(&cqe)
 		if len(data) > 0 {
 			what = eventInput
 			if c.flags&flagClosed == 0 {
@@ -62,7 +61,7 @@ func (p *ring) received(s *slot, fd int32, cqe uring.CQE) uint8 {
 				p.cancel(&s.receive, opReceive, fd, c.gen)
 			}
 		}
-		b.Put(id)
+		p.bufs.Put(id)
 	}
 	if !cqe.More() {
 		s.receive = opIdle
@@ -82,7 +81,8 @@ func (p *ring) received(s *slot, fd int32, cqe uring.CQE) uint8 {
 			}
 			p.limit = 0
 		case syscall.ENOBUFS:
-			s.flags |= slotStarved
+			c.flags |= flagBulk // for this one the socket is asked
+			p.starved.Store(clock())
 			p.seen.starved++
 		default:
 			c.arriveLocked(nil, errno)

@@ -33,8 +33,8 @@ import (
 type ring struct {
 	r       *uring.Ring
 	waker   *uring.Waker
-	bufs    []*uring.Buffers // by number of the group, each larger than the one before
-	slots   []slot           // by descriptor
+	bufs    *uring.Buffers
+	slots   []slot // by descriptor
 	listens map[int32]*listening
 	queue   []*Conn // to be steered before the next wait; those that send, for the most part
 	ready   []*Conn // have input, or its end, that was not reported when it came
@@ -45,9 +45,10 @@ type ring struct {
 	aside   aside
 	busy    int // operations in flight for connections and listeners
 	parked  *atomic.Bool
-	home    uint8 // counts the goroutines that were the loop
-	settled bool  // this one has been for a while
-	moved   int64 // since when
+	home    uint8        // counts the goroutines that were the loop
+	settled bool         // this one has been for a while
+	moved   int64        // since when
+	starved atomic.Int64 // when a connection found no buffer last
 	seen    struct{ starved, overflows, shortSends uint64 }
 
 	mu      sync.Mutex
@@ -89,7 +90,7 @@ func userData(op uint64, fd int32, gen uint32) uint64 {
 
 // ringSizes are the sizes of a ring, for tests of what happens when it is too small;
 // 0 is the default of each.
-type ringSizes struct{ entries, completions, buffers, bufferSize, groups uint32 }
+type ringSizes struct{ entries, completions, buffers, bufferSize uint32 }
 
 func newRing(parked *atomic.Bool, sizes ringSizes) (*ring, error) {
 	r, err := uring.Setup(cmp.Or(sizes.entries, ringEntries), uring.Params{
@@ -104,11 +105,11 @@ func newRing(parked *atomic.Bool, sizes ringSizes) (*ring, error) {
 		r: r, parked: parked, sizes: ringSizes{
 			buffers:    cmp.Or(sizes.buffers, bufferCount),
 			bufferSize: cmp.Or(sizes.bufferSize, bufferSize),
-			groups:     cmp.Or(sizes.groups, maxGroups),
 		},
 		limit:   receiveLimit,
 		listens: map[int32]*listening{}, leaving: map[*Conn]chan struct{}{},
 	}
+	p.starved.Store(-starvedTime)
 	if err := p.open(); err != nil {
 		r.Close()
 		if p.waker != nil {
@@ -131,10 +132,11 @@ func (p *ring) open() error {
 	if !probe.Supports(uring.OpSendZC) { // which came with multishot recv, in Linux 6.0
 		return errOldKernel
 	}
-	if err := p.grow(); err != nil {
+	p.bufs, err = p.r.NewBuffers(uring.BuffersParams{Count: p.sizes.buffers, Size: p.sizes.bufferSize, Incremental: true})
+	if err != nil {
 		return err
 	}
-	if !p.bufs[0].Incremental() {
+	if !p.bufs.Incremental() {
 		return errOldKernel
 	}
 	if p.waker, err = uring.NewWaker(); err != nil {
@@ -351,7 +353,7 @@ func (p *ring) receive(c *Conn, buf []byte) (int, error) {
 		return c.takeLocked(buf)
 	}
 	n, err := sysRead(int(c.fd), buf)
-	if c.flags&flagFresh != 0 && n < bulkSize && c.in == nil {
+	if c.flags&flagFresh != 0 && n < bulkSize && c.in == nil && clock()-p.starved.Load() > starvedTime {
 		c.flags &^= flagBulk
 	}
 	c.flags &^= flagFresh

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/burrownet/burrow/internal/uring"
 )
 
@@ -8,7 +10,6 @@ import (
 type slot struct {
 	c             *Conn
 	receive, send uint8 // opIdle and so on
-	group         uint8 // the buffers that receive takes from
 	home          uint8 // the ring's, when receive was submitted
 	flags         uint8
 }
@@ -21,9 +22,8 @@ const (
 )
 
 const (
-	slotEnding  = 1 << iota // cancel everything; then close the descriptor, or let Detach go on
-	slotReady               // it is in ring.ready
-	slotStarved             // there was no buffer for it when it received last
+	slotEnding = 1 << iota // cancel everything; then close the descriptor, or let Detach go on
+	slotReady              // it is in ring.ready
 )
 
 // keepArrived is how much may wait for a connection that wants no input, in
@@ -152,13 +152,9 @@ func (p *ring) steerInput(c *Conn, s *slot, fd int32) {
 }
 
 func (p *ring) startReceive(c *Conn, s *slot, fd int32) {
-	if s.flags&slotStarved != 0 {
-		s.flags &^= slotStarved
-		p.grow()
-	}
-	s.group, s.home = uint8(len(p.bufs)-1), p.home
+	s.home = p.home
 	sqe := p.sqe()
-	sqe.RecvMultishot(int(fd), uint16(s.group))
+	sqe.RecvMultishot(int(fd), 0)
 	sqe.LimitRecv(p.limit)
 	sqe.UserData = userData(opReceive, fd, c.gen)
 	s.receive = opFlying
@@ -166,23 +162,10 @@ func (p *ring) startReceive(c *Conn, s *slot, fd int32) {
 	p.busy++
 }
 
-// The first group of buffers, for each loop. Where the kernel fills buffers bit by
-// bit, one holds many small messages. When connections find none, there will be
-// another group.
+// The buffers of each loop: 1 MiB. The kernel fills one bit by bit, so that it holds
+// many small messages. A connection that finds none is read from its socket, as long
+// as there were too few within starvedTime.
 const (
-	bufferCount, bufferSize = 32, 16 << 10 // 512 KiB
-	maxGroups               = 3            // each four times the one before: 10.5 MiB together
+	bufferCount, bufferSize = 64, 16 << 10
+	starvedTime             = int64(time.Second)
 )
-
-// grow makes a further group of buffers, for the connections that receive anew.
-func (p *ring) grow() error {
-	n := len(p.bufs)
-	if n == int(p.sizes.groups) {
-		return nil
-	}
-	b, err := p.r.NewBuffers(uring.BuffersParams{Group: uint16(n), Count: p.sizes.buffers << (2 * n), Size: p.sizes.bufferSize, Incremental: true})
-	if err == nil {
-		p.bufs = append(p.bufs, b)
-	}
-	return err
-}

@@ -152,6 +152,7 @@ func ringFlood(t *testing.T, p *ring) {
 					if err != errAgain {
 						t.Fatal(err)
 					}
+					p.later(c) // as the end of a turn does
 					return
 				}
 				if n != 2 || b[0] != byte(c.gen-1) || b[1] != byte(round) {
@@ -176,15 +177,10 @@ func TestRingOverflow(t *testing.T) {
 }
 
 func TestRingStarves(t *testing.T) {
-	for _, groups := range []uint32{1, 2} {
-		p := openRing(t, ringSizes{buffers: 2, bufferSize: 4, groups: groups})
-		ringFlood(t, p)
-		if p.seen.starved == 0 {
-			t.Error("there were always buffers: the test tests nothing")
-		}
-		if len(p.bufs) != int(groups) {
-			t.Errorf("%d groups of buffers, want %d", len(p.bufs), groups)
-		}
+	p := openRing(t, ringSizes{buffers: 2, bufferSize: 4})
+	ringFlood(t, p)
+	if p.seen.starved == 0 {
+		t.Error("there were always buffers: the test tests nothing")
 	}
 }
 
