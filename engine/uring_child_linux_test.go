@@ -122,6 +122,9 @@ func childSenders() error {
 		fill(i)
 		for have := 0; have < size; {
 			m, err := unix.Read(fd, got[have:])
+			if err == unix.EINTR {
+				continue // the runtime's signals end a read that waits
+			}
 			if m <= 0 {
 				return fmt.Errorf("connection %d: %d bytes of %d, %v", i, have, size, err)
 			}
