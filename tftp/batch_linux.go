@@ -179,8 +179,13 @@ func localAddr(control []byte) netip.Addr {
 		}
 		data := control[controlHeader:size]
 		switch {
-		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= 8:
-			return specified(netip.AddrFrom4([4]byte(data[4:8])))
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= 12:
+			if a := netip.AddrFrom4([4]byte(data[4:8])); !a.IsUnspecified() { // ipi_spec_dst
+				return a
+			}
+			// It arrived before the kernel was asked to note addresses, as the
+			// first one does that wakes a service of systemd. Its header tells.
+			return specified(netip.AddrFrom4([4]byte(data[8:12])))
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= 20:
 			a := netip.AddrFrom16([16]byte(data)).Unmap()
 			if a.IsLinkLocalUnicast() {
@@ -193,10 +198,9 @@ func localAddr(control []byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// specified is a, unless that says nothing: so it is for what had arrived before
-// the kernel was asked to note addresses.
+// specified is a, unless that is no address to answer from.
 func specified(a netip.Addr) netip.Addr {
-	if a.IsUnspecified() {
+	if a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		return netip.Addr{}
 	}
 	return a

@@ -9,8 +9,10 @@ import (
 )
 
 // stdDriver works everywhere: a goroutine reads each socket and hands what it
-// read to the loop. It does not know local addresses.
+// read to the loop. It knows the local address only where the listening socket
+// is bound to one.
 type stdDriver struct {
+	local   netip.Addr // the zero Addr: any
 	arrived chan stdArrival
 	woken   chan struct{}
 	done    chan struct{}
@@ -41,6 +43,9 @@ func newStdDriver(pc net.PacketConn) (*stdDriver, socket) {
 		arrived: make(chan stdArrival), woken: make(chan struct{}, 1), done: make(chan struct{}),
 		timer: time.NewTimer(time.Hour),
 	}
+	if local := addrPort(pc.LocalAddr()).Addr(); !local.IsUnspecified() {
+		d.local = local
+	}
 	return d, d.add(pc, nil, maxDatagram)
 }
 
@@ -58,7 +63,7 @@ func (s *stdSocket) read(buf []byte) {
 		n, addr, err := s.pc.ReadFrom(buf)
 		a := stdArrival{s: s, err: err}
 		if err == nil {
-			a.d.b, a.d.from = buf[:n], addrPort(addr)
+			a.d = datagram{b: buf[:n], from: addrPort(addr), to: s.driver.local}
 		}
 		select {
 		case s.driver.arrived <- a:

@@ -172,7 +172,7 @@ func TestPortRange(t *testing.T) {
 	t.Parallel()
 	// The ports next to one that the system chose: free, most likely; those that
 	// are not must be passed over.
-	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4zero})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package tftp
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -10,45 +11,75 @@ import (
 )
 
 // TestSourceAddress: on a machine with several addresses the answers come from
-// the one that was asked, of either family, through one socket.
+// the one that was asked, of either family, through one socket, also to those
+// who asked before the server took its socket over.
 func TestSourceAddress(t *testing.T) {
 	t.Parallel()
-	for _, single := range []bool{false, true} {
-		pc, err := Listen(t.Context(), ":0")
+	for i, network := range []string{"udp", "udp", "udp4", "udp4"} {
+		single := i%2 == 1
+		pc, err := net.ListenPacket(network, ":0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		port := pc.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		var early []*hand
+		addrs := []string{"127.0.0.1", "127.0.0.2", "127.9.9.9", "::1"}
+		if network == "udp4" {
+			addrs = addrs[:3] // of IPv4
+		}
+		for _, addr := range addrs {
+			if h := askAt(t, addr, port); h != nil {
+				early = append(early, h)
+			}
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		s := slow(&Server{FS: abc, SinglePort: single, DrainTimeout: -1})
+		s := slow(&Server{FS: abc, SinglePort: single, DrainTimeout: -1, Logger: slog.New(slog.DiscardHandler)})
 		go func() { ended <- s.Serve(ctx, pc) }()
-		for _, addr := range []string{"127.0.0.1", "127.0.0.2", "127.9.9.9", "::1"} {
-			to := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
-			conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.Addr(), 0)))
-			if err != nil {
-				t.Logf("%s: no such address here: %v", addr, err)
-				continue
+		for _, h := range early {
+			answeredFrom(t, h, single)
+		}
+		for _, addr := range addrs {
+			if h := askAt(t, addr, port); h != nil {
+				answeredFrom(t, h, single)
 			}
-			h := &hand{t: t, conn: conn, to: to}
-			h.ask(opRRQ, "abc", option{"blksize", "16"}, option{"windowsize", "2"})
-			for _, want := range []string{"OACK [blksize=16 windowsize=2]", `DATA 1 "abcdefghij012345"`, `DATA 2 "6789ABCDEFGHIJ"`} {
-				got, from := h.hear()
-				if got != want || from.Addr().Unmap() != to.Addr() || single != (from.Port() == port) {
-					t.Errorf("single port %v, asked %v: %s from %v", single, to, got, from)
-				}
-				if got == "OACK [blksize=16 windowsize=2]" {
-					h.ack(0)
-				}
-			}
-			h.ack(2)
-			conn.Close()
 		}
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// askAt asks for a file, from and at an address; nil: there is none such here.
+func askAt(t *testing.T, addr string, port uint16) *hand {
+	to := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.Addr(), 0)))
+	if err != nil {
+		t.Logf("%s: no such address here: %v", addr, err)
+		return nil
+	}
+	t.Cleanup(func() { conn.Close() })
+	h := &hand{t: t, conn: conn, to: to}
+	h.ask(opRRQ, "abc", option{"blksize", "16"}, option{"windowsize", "2"})
+	return h
+}
+
+// answeredFrom sees a transfer through whose packets all come from where it was
+// asked for.
+func answeredFrom(t *testing.T, h *hand, single bool) {
+	t.Helper()
+	asked := h.to
+	for _, want := range []string{"OACK [blksize=16 windowsize=2]", `DATA 1 "abcdefghij012345"`, `DATA 2 "6789ABCDEFGHIJ"`} {
+		got, from := h.hear()
+		if got != want || from.Addr().Unmap() != asked.Addr() || single != (from.Port() == asked.Port()) {
+			t.Errorf("single port %v, asked %v: %s from %v", single, asked, got, from)
+		}
+		if got == "OACK [blksize=16 windowsize=2]" {
+			h.ack(0)
+		}
+	}
+	h.ack(2)
 }
 
 // TestWithoutGSO: where the kernel cannot cut a window into datagrams, they are

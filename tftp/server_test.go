@@ -12,7 +12,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -29,10 +31,24 @@ type running struct {
 	stop    func() error
 }
 
+var servers atomic.Uint32
+
+// ownAddr is an address of this machine that no other server of these tests
+// has, where the system lets all of 127/8 be used. What a server still sends
+// to a port that its client has closed is then no answer to the client of
+// another test who was given that port next.
+func ownAddr() net.IP {
+	if runtime.GOOS != "linux" {
+		return net.IPv4(127, 0, 0, 1)
+	}
+	n := servers.Add(1)
+	return net.IPv4(127, 7, byte(n>>8), byte(n))
+}
+
 // serve starts a server; the test's end stops it. std has goroutines drive it.
 func serve(t *testing.T, s *Server, std bool) *running {
 	t.Helper()
-	pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: ownAddr()})
 	if err != nil {
 		t.Fatal(err)
 	}
