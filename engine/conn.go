@@ -84,14 +84,14 @@ type Conn struct {
 	in       *input       // owned by the call in progress: input not used yet
 	out      *backlog     // guarded by mu; nil: nothing is waiting
 	got      *arrivals    // guarded by mu; nil: nothing has arrived, or the poller does not receive
-	ext      *ext         // what few connections have; guarded by mu while it is nil, then immutable
+	ext      *ext         // what few connections need; changes under mu, and only within calls from one to another
 	node     timerwheel.Node[*Conn]
 }
 
-// ext holds what few connections need, so that the others do not pay for it.
+// ext holds what few connections need, so that the others do not pay for it. The
+// end of a call lets go what the next one can do without.
 type ext struct {
-	input   chan struct{}    // wakes who waits in More; capacity 1
-	room    chan struct{}    // wakes who waits in Flush; capacity 1
+	wait    *wait            // guarded by Conn.mu; nil: nobody has waited in this call
 	watch   func(error)      // guarded by Conn.mu
 	next    func()           // owned by the call: the continuation of Conn.Go
 	tls     *tlsLayer        // immutable after the handshake
@@ -101,12 +101,41 @@ type ext struct {
 	greeted bool             // the preface is over
 }
 
+// wait is what wakes those who wait in More (input) and Flush (room). One is sent
+// for each flag that is taken back, so that there is always room.
+type wait struct{ input, room chan struct{} }
+
+var (
+	exts  = sync.Pool{New: func() any { return new(ext) }}
+	waits = sync.Pool{New: func() any { return &wait{make(chan struct{}, 1), make(chan struct{}, 1)} }}
+)
+
 // moreLocked returns the extension, making it when needed. c.mu is held.
 func (c *Conn) moreLocked() *ext {
 	if c.ext == nil {
-		c.ext = new(ext)
+		c.ext = exts.Get().(*ext)
 	}
 	return c.ext
+}
+
+// shedLocked lets go what of the extension served the call that ends. c.mu is held.
+func (c *Conn) shedLocked() {
+	x := c.ext
+	if x == nil {
+		return
+	}
+	if w := x.wait; w != nil {
+		if c.flags&(flagWantRead|flagWantWrite) != 0 || len(w.input)+len(w.room) > 0 {
+			return // somebody still waits, or has yet to see that it is over
+		}
+		x.wait = nil
+		waits.Put(w)
+	}
+	if x.watch == nil && x.next == nil && x.tls == nil && x.g == nil && !x.early {
+		c.ext = nil
+		*x = ext{}
+		exts.Put(x)
+	}
 }
 
 func (c *Conn) extension() *ext {
@@ -265,10 +294,10 @@ func (c *Conn) wakeLocked(want uint32) {
 	want &= c.flags
 	c.flags &^= want
 	if want&flagWantRead != 0 {
-		c.ext.input <- struct{}{} // has room: one is sent for each flag set
+		c.ext.wait.input <- struct{}{}
 	}
 	if want&flagWantWrite != 0 {
-		c.ext.room <- struct{}{}
+		c.ext.wait.room <- struct{}{}
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"os"
@@ -79,4 +80,59 @@ func TestMoreTimesOut(t *testing.T) {
 			t.Fatalf("More: %v", err)
 		}
 	})
+}
+
+// TestIdleKeepsNothing: what a call needed to wait, to go on elsewhere and to watch
+// its peer does not stay with the connection that is idle after it.
+func TestIdleKeepsNothing(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		var opts *ServeOptions
+		if secure {
+			opts = &ServeOptions{TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}}
+		}
+		onLoops(t, func(t *testing.T, e *Engine) {
+			waiting, conns := make(chan bool, 1), make(chan *Conn, 1)
+			accept := func(c *Conn) Protocol {
+				conns <- c
+				return &proto{data: func(c *Conn, b []byte) (int, error) {
+					if len(b) == 0 {
+						return 0, io.EOF
+					}
+					c.Go(func() {
+						c.Watch(func(error) {})
+						defer c.Watch(nil)
+						waiting <- true
+						answer, err := c.More(nil, 5*time.Second)
+						if err != nil {
+							t.Error(err)
+						}
+						c.Unread(nil)
+						c.Write(answer)
+					})
+					return len(b), nil
+				}}
+			}
+			nc := serve(t, e, accept, opts)()
+			if secure {
+				nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+			}
+			for range 3 {
+				nc.Write([]byte("a"))
+				<-waiting
+				time.Sleep(5 * time.Millisecond) // so that More has to wait
+				roundTrip(t, nc, []byte("b"))
+			}
+			c := <-conns
+			kept := func() bool {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.flags&flagBusy != 0 || c.ext != nil && (!secure || c.ext.wait != nil)
+			}
+			for end := time.Now().Add(5 * time.Second); kept(); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the extension of an idle connection is kept")
+				}
+			}
+		})
+	}
 }

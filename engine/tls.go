@@ -199,7 +199,6 @@ func (c *Conn) handshake() {
 	lendable(s.conn)
 	c.mu.Lock()
 	c.ext.early = false
-	c.ext.input, c.ext.room = nil, nil // a parked connection does not need them
 	c.mu.Unlock()
 	if h, ok := c.proto.(Handshaker); ok {
 		h.Handshaken(c)

@@ -265,6 +265,7 @@ func (c *Conn) freeLocked(w *worker) {
 	if len(c.buffered()) == 0 {
 		c.drop()
 	}
+	c.shedLocked()
 	c.w = nil
 	c.flags &^= flagBusy | flagGone
 	if c.flags&flagStreamEnd == 0 && (c.out == nil || c.out.len() <= pauseAt) {

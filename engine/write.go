@@ -311,16 +311,16 @@ func (c *Conn) Flush(timeout time.Duration) error {
 // may wait for input and another for room.
 func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 	x := c.moreLocked()
-	if x.input == nil {
-		x.input, x.room = make(chan struct{}, 1), make(chan struct{}, 1)
+	if x.wait == nil {
+		x.wait = waits.Get().(*wait)
 	}
 	if err := c.uncorkLocked(); err != nil {
 		c.mu.Unlock()
 		return err
 	}
-	ready := x.room
+	ready := x.wait.room
 	if flag == flagWantRead {
-		ready = x.input
+		ready = x.wait.input
 		c.flags &^= flagPaused
 		if c.pendingLocked() {
 			c.mu.Unlock()
