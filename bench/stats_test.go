@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burrownet/burrow/bench/internal/machine"
 	"github.com/burrownet/burrow/bench/internal/report"
 )
 
@@ -125,7 +126,7 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := tables(machine{Date: "2026-01-02"}, &options{rounds: 1}, rows(), list, all)
+	got := tables(machine.Machine{Date: "2026-01-02"}, &options{rounds: 1}, rows(), list, all)
 	for _, want := range []string{
 		"| keep-alive GET | burrow-native | fasthttp | nethttp |\n|---|---:|---:|---:|\n| 128 connections | 5.00 | 10.00 | 20.00 |\n",
 		"| http-128 | burrow-native | 5.00 | 5.00-5.00 | 0.50 | 0.25 | 1000 |",

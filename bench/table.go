@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/burrownet/burrow/bench/internal/machine"
 )
 
 // tables renders everything that was measured as Markdown.
-func tables(m machine, o *options, rows []row, list []server, all runs) string {
+func tables(m machine.Machine, o *options, rows []row, list []server, all runs) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured %s at %s on %d × %s (a system call costs %.0f ns), Linux %s, %s.\n", m.Date, m.Commit, m.CPUs, m.CPU, m.Syscall, m.Kernel, m.Go)
 	fmt.Fprintf(&b, "Server on core %d with GOMAXPROCS=%d, load on core %d; medians of %d interleaved rounds of %g s (memory: %d rounds).\n", o.serverCore, o.procs, o.loadCore, o.rounds, o.seconds, o.memoryRounds)

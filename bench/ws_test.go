@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burrownet/burrow/bench/internal/machine"
 	"github.com/burrownet/burrow/bench/internal/report"
 )
 
@@ -71,7 +72,7 @@ func TestWSTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := tables(machine{Date: "2026-01-02"}, &options{rounds: 1}, rows(), list, all)
+	got := tables(machine.Machine{Date: "2026-01-02"}, &options{rounds: 1}, rows(), list, all)
 	for _, want := range []string{
 		"| echo | burrow-ws | gws | gorilla |\n|---|---:|---:|---:|\n| 1000 connections, 64 B | 6.00 | 10.00 | 12.00 |\n",
 		"| ws-1000 | burrow-ws | 6.00 | 6.00-6.00 | 0.60 | 0.50 | 1000 |",
@@ -107,7 +108,7 @@ func TestWSStuckTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := tables(machine{Date: "2026-01-02"}, &options{rounds: 3}, rows(), list, all)
+	got := tables(machine.Machine{Date: "2026-01-02"}, &options{rounds: 3}, rows(), list, all)
 	for _, want := range []string{
 		"| 500 connections each 10 ms | burrow-ws | 5.00 | 8.00 | 3.00 | -1.00 to 4.00 | 300 | 50 % |",
 		"| gorilla | 0.00 | none came | - | - | 0 | 0 % |",

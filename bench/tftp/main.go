@@ -181,7 +181,7 @@ func (b *bench) all(ctx context.Context, rows []row, list []server) []sample {
 
 // print writes the outcome to stdout and the tables to their file.
 func (o *options) print(rows []row, list []server, samples []sample) error {
-	m := machine.This()
+	m := machine.This("go run ./tftp")
 	text := tables(m, o, rows, list, samples)
 	if o.json {
 		enc := json.NewEncoder(os.Stdout)
@@ -192,18 +192,5 @@ func (o *options) print(rows []row, list []server, samples []sample) error {
 	} else if _, err := fmt.Print(text); err != nil {
 		return err
 	}
-	switch o.out {
-	case "none":
-		return nil
-	case "":
-		o.out = "results/" + m.Date + "-" + m.Commit + "-tftp.txt"
-	}
-	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
-		return fmt.Errorf("bench: result: %w", err)
-	}
-	if err := os.WriteFile(o.out, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("bench: result: %w", err)
-	}
-	fmt.Fprintln(os.Stderr, "written to", o.out)
-	return nil
+	return m.Keep(text, o.out, "-tftp")
 }

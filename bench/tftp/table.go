@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/burrownet/burrow/bench/internal/machine"
@@ -16,7 +15,7 @@ func tables(m machine.Machine, o *options, rows []row, list []server, all runs) 
 	fmt.Fprintf(&b, "TFTP, measured %s at %s on %d × %s (a system call costs %.0f ns), Linux %s, %s.\n", m.Date, m.Commit, m.CPUs, m.CPU, m.Syscall, m.Kernel, m.Go)
 	fmt.Fprintf(&b, "Server on core %d (ours with GOMAXPROCS=%d), client and relay on core %d; medians of %d interleaved rounds (%d clients: %d).\n", o.serverCore, o.procs, o.loadCore, o.rounds, o.clients, o.crowdRounds)
 	fmt.Fprintf(&b, "\"+2 ms\": through a relay that delivers each datagram %v later, either way: where that is nearly all a row\ntakes no server can be faster, and the fastest is who is within %.0f %% of the best. MB are 10^6 bytes.\n", o.delay, 100*(sameLink-1))
-	fmt.Fprintf(&b, "Command, in bench/: `%s`\n\n", strings.Join(append([]string{"go run ./tftp"}, os.Args[1:]...), " "))
+	fmt.Fprintf(&b, "Command, in bench/: `%s`\n\n", m.Command)
 	for _, s := range list {
 		fmt.Fprintf(&b, "- %s: %s\n", s.name, s.about)
 	}

@@ -21,14 +21,17 @@ type Machine struct {
 	CPUs    int     `json:"cpus"`
 	Kernel  string  `json:"kernel"`
 	Go      string  `json:"go"`
+	Command string  `json:"command"`
 	Syscall float64 `json:"syscall_ns"` // the price of a bare system call
 }
 
-// This describes the machine that the program runs on.
-func This() Machine {
+// This describes the machine that the program runs on, which was started by command
+// and the arguments that it has.
+func This(command string) Machine {
 	m := Machine{
 		Date: time.Now().Format(time.DateOnly), Commit: "worktree", CPU: "unknown CPU",
 		CPUs: runtime.NumCPU(), Go: runtime.Version(), Syscall: syscallCost(),
+		Command: strings.Join(append([]string{command}, os.Args[1:]...), " "),
 	}
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range bytes.Lines(text) {
