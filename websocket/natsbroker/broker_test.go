@@ -7,10 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burrownet/burrow/internal/leak"
 	"github.com/burrownet/burrow/websocket"
+	"github.com/burrownet/burrow/websocket/internal/brokertest"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // natsServer starts one within this process; port -1 is a free one.
 func natsServer(t *testing.T, port int) *server.Server {
@@ -21,7 +25,7 @@ func natsServer(t *testing.T, port int) *server.Server {
 	}
 	go s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
+	if !s.ReadyForConnections(brokertest.Patience) {
 		t.Fatal("the server does not start")
 	}
 	return s
@@ -36,7 +40,7 @@ func connect(t *testing.T, url string, o ...nats.Option) *nats.Conn {
 	}
 	t.Cleanup(func() {
 		nc.Close()
-		until(t, "the connection closes", nc.IsClosed)
+		brokertest.Until(t, "the connection closes", nc.IsClosed)
 	})
 	return nc
 }
@@ -46,9 +50,8 @@ func TestNATS(t *testing.T) {
 	t.Parallel()
 	s := natsServer(t, -1)
 	url, port := s.ClientURL(), s.Addr().(*net.TCPAddr).Port
-	a := start(t, &Broker{Conn: connect(t, url)})
-	b := start(t, &Broker{Conn: connect(t, url)})
-	testCluster(t, a, b, func() { s.Shutdown(); s.WaitForShutdown() }, func() { natsServer(t, port) })
+	a, b := &Broker{Conn: connect(t, url)}, &Broker{Conn: connect(t, url)}
+	brokertest.Cluster(t, a, b, func() { s.Shutdown(); s.WaitForShutdown() }, func() { natsServer(t, port) })
 }
 
 // TestRefused: what the connection has no room for is said.
@@ -59,9 +62,9 @@ func TestRefused(t *testing.T) {
 	b := &Broker{Conn: nc}
 	s.Shutdown()
 	s.WaitForShutdown()
-	until(t, "the connection is lost", nc.IsReconnecting)
+	brokertest.Until(t, "the connection is lost", nc.IsReconnecting)
 	e := &websocket.Envelope{Publication: websocket.Publication{Topic: "t", Type: websocket.MessageText, Data: make([]byte, 200)}}
-	until(t, "the buffer is full", func() bool {
+	brokertest.Until(t, "the buffer is full", func() bool {
 		err := b.Publish(context.Background(), e)
 		if err != nil && !errors.Is(err, websocket.ErrBacklog) {
 			t.Fatalf("publish: %v, want %v", err, websocket.ErrBacklog)
@@ -77,14 +80,14 @@ func TestClosed(t *testing.T) {
 	h := &websocket.Hub{Broker: &Broker{Conn: nc}}
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(context.Background()) }()
-	until(t, "the hub subscribes", func() bool { return nc.NumSubscriptions() == 1 })
+	brokertest.Until(t, "the hub subscribes", func() bool { return nc.NumSubscriptions() == 1 })
 	nc.Close()
 	select {
 	case err := <-ended:
 		if !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrBadSubscription) {
 			t.Errorf("run: %v, want that the connection is closed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(brokertest.Patience):
 		t.Error("the hub does not notice that the connection is closed")
 	}
 }

@@ -9,9 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burrownet/burrow/internal/leak"
 	"github.com/burrownet/burrow/websocket"
+	"github.com/burrownet/burrow/websocket/internal/brokertest"
 	"github.com/redis/go-redis/v9"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // freePort is one that nobody listens on.
 func freePort(t *testing.T) string {
@@ -48,7 +52,7 @@ func redisServer(t *testing.T, port string) (kill func()) {
 		}
 	}
 	t.Cleanup(kill)
-	until(t, "redis-server listens", func() bool {
+	brokertest.Until(t, "redis-server listens", func() bool {
 		nc, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
 		if err == nil {
 			nc.Close()
@@ -63,13 +67,12 @@ func TestRedis(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	kill := redisServer(t, port)
-	var nodes []*node
-	for range 2 {
+	broker := func() *Broker {
 		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 		t.Cleanup(func() { client.Close() })
-		nodes = append(nodes, start(t, &Broker{Client: client, Logger: slog.New(slog.DiscardHandler)}))
+		return &Broker{Client: client, Logger: slog.New(slog.DiscardHandler)}
 	}
-	testCluster(t, nodes[0], nodes[1], kill, func() { redisServer(t, port) })
+	brokertest.Cluster(t, broker(), broker(), kill, func() { redisServer(t, port) })
 }
 
 // TestQueue: what cannot be published waits, up to a limit.

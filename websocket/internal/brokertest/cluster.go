@@ -1,4 +1,4 @@
-package natsbroker
+package brokertest
 
 import (
 	"context"
@@ -10,24 +10,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/burrownet/burrow/internal/leak"
 	"github.com/burrownet/burrow/websocket"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
-
-// patience bounds whatever a test waits for.
-const patience = 30 * time.Second
+// Patience bounds whatever a test waits for.
+const Patience = 30 * time.Second
 
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func until(t testing.TB, what string, ok func() bool) {
+// Until waits for ok, and fails the test with what it has waited for.
+func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); {
+	for end := time.Now().Add(Patience); !ok(); {
 		if time.Now().After(end) {
 			t.Fatalf("timeout: %s", what)
 		}
@@ -71,7 +69,7 @@ func start(t *testing.T, b websocket.Broker) *node {
 func hear(t *testing.T, from, to *node) {
 	t.Helper()
 	before := to.hub.Stats().Received
-	until(t, "the hubs hear each other", func() bool {
+	Until(t, "the hubs hear each other", func() bool {
 		from.hub.Publish(within(t), "-", websocket.MessageText, nil)
 		return to.hub.Stats().Received > before
 	})
@@ -94,9 +92,11 @@ func (n *node) read(t *testing.T, last int) (count int) {
 	return count
 }
 
-// testCluster: what one hub publishes reaches both, and when the broker dies in
-// between what is lost is declared, exactly.
-func testCluster(t *testing.T, a, b *node, kill, restart func()) {
+// Cluster tests two brokers that know each other: what one hub publishes reaches
+// both, and when what is between them dies (kill, then restart) what is lost is
+// declared, exactly, and nothing comes twice.
+func Cluster(t *testing.T, one, other websocket.Broker, kill, restart func()) {
+	a, b := start(t, one), start(t, other)
 	hear(t, a, b)
 	hear(t, b, a)
 	a.hub.Publish(within(t), "t", websocket.MessageText, []byte("begin"))
@@ -115,18 +115,18 @@ func testCluster(t *testing.T, a, b *node, kill, restart func()) {
 	for range steady {
 		publish()
 	}
-	until(t, "all arrive", func() bool { return b.hub.Stats().Received >= received+steady })
+	Until(t, "all arrive", func() bool { return b.hub.Stats().Received >= received+steady })
 	kill()
 	for range steady {
 		publish()
 	}
 	restart()
-	until(t, "messages arrive again", func() bool {
+	Until(t, "messages arrive again", func() bool {
 		publish()
 		time.Sleep(5 * time.Millisecond)
 		return b.hub.Stats().Received >= received+steady+20
 	})
-	until(t, "all that were published are accounted for", func() bool {
+	Until(t, "all that were published are accounted for", func() bool {
 		s := b.hub.Stats()
 		if s.Received-received+s.Lost-lost == uint64(number) {
 			return true

@@ -1,0 +1,2 @@
+// Package brokertest is what the tests of the brokers have in common.
+package brokertest
