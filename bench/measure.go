@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/burrownet/burrow/bench/internal/pinned"
 	"github.com/burrownet/burrow/bench/internal/procstat"
 	"github.com/burrownet/burrow/bench/internal/report"
 )
@@ -57,15 +58,15 @@ func (b *bench) one(ctx context.Context, s server, r row) (sample, error) {
 	if r.kind == wsBroadcast || r.kind == wsStuck {
 		args = append(args, "-broadcast")
 	}
-	c, err := start(b.serverCore, b.procs, b.built[s.pkg], args...)
+	c, err := pinned.Start(b.serverCore, b.procs, b.built[s.pkg], args...)
 	if err != nil {
 		return out, err
 	}
-	defer c.stop()
-	if err := c.accepting(ctx, addr); err != nil {
+	defer c.Stop()
+	if err := accepting(ctx, c, addr); err != nil {
 		return out, err
 	}
-	pid := c.cmd.Process.Pid
+	pid := c.Pid()
 	switch r.kind {
 	case byWrk:
 		out.Result, err = b.wrk(ctx, addr, pid, r)
@@ -128,12 +129,12 @@ func (b *bench) load(ctx context.Context, addr string, pid int, r row, more ...s
 		"-duration", b.window().String(),
 		"-warmup", b.warmup.String(),
 	}, more...)
-	c, err := start(b.loadCore, b.loadProcs, b.built["./load"], args...)
+	c, err := pinned.Start(b.loadCore, b.loadProcs, b.built["./load"], args...)
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
-	text, err := c.result(ctx)
+	defer c.Stop()
+	text, err := c.Result(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -162,12 +163,12 @@ func (b *bench) wrk(ctx context.Context, addr string, pid int, r row) (*report.R
 		return nil, err
 	}
 	seconds := max(1, int(b.seconds+0.5))
-	c, err := start(b.loadCore, 0, path, "-t1", "-c"+strconv.Itoa(r.conns), "-d"+strconv.Itoa(seconds)+"s", "--latency", "http://"+addr+"/")
+	c, err := pinned.Start(b.loadCore, 0, path, "-t1", "-c"+strconv.Itoa(r.conns), "-d"+strconv.Itoa(seconds)+"s", "--latency", "http://"+addr+"/")
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
-	text, err := c.result(ctx)
+	defer c.Stop()
+	text, err := c.Result(ctx)
 	if err != nil {
 		return nil, err
 	}
