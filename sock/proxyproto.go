@@ -48,7 +48,8 @@ type ProxyHeader struct {
 	Source, Destination netip.AddrPort
 
 	// SourcePath and DestinationPath are the addresses for "unix" and
-	// "unixgram"; empty for an unnamed socket, "@name" for an abstract one.
+	// "unixgram"; empty for an unnamed socket, "@name" for an abstract one and
+	// "./@name" for a file of the name "@name".
 	SourcePath, DestinationPath string
 
 	// TLVs is what a version 2 header adds to the addresses. Nil without

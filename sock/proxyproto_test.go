@@ -113,6 +113,7 @@ func TestAppendProxyHeader(t *testing.T) {
 		{Version: 2, Network: "udp", Source: src6, Destination: dst6, TLVs: sum},
 		{Version: 2, Network: "unix", SourcePath: "/run/a", DestinationPath: "@name", TLVs: sum},
 		{Version: 2, Network: "unixgram", SourcePath: strings.Repeat("x", 108)},
+		{Version: 2, Network: "unix", SourcePath: "./@", DestinationPath: "./@" + strings.Repeat("x", 107)},
 	} {
 		b, err := AppendProxyHeader([]byte("before"), h)
 		if err != nil {

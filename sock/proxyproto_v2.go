@@ -114,7 +114,8 @@ func (h *ProxyHeader) setAddrs(family, transport byte, block []byte) {
 }
 
 // unixPathOf reads the sun_path of a sockaddr_un: text up to a zero byte, or a
-// zero byte and an abstract name.
+// zero byte and an abstract name. "@" stands for that zero byte, so a file whose
+// name begins with one is called by its other name, "./@file".
 func unixPathOf(b []byte) string {
 	if b[0] == 0 {
 		name := bytes.TrimRight(b[1:], "\x00")
@@ -124,12 +125,18 @@ func unixPathOf(b []byte) string {
 		return "@" + string(name)
 	}
 	path, _, _ := bytes.Cut(b, []byte{0})
+	if path[0] == '@' {
+		return "./" + string(path)
+	}
 	return string(path)
 }
 
 // appendUnixPath is the reverse of unixPathOf. It reports whether the path fits.
 func appendUnixPath(dst []byte, path string) ([]byte, bool) {
 	abstract := strings.HasPrefix(path, "@")
+	if strings.HasPrefix(path, "./@") {
+		path = path[len("./"):]
+	}
 	if len(path) > proxyUnixPath || !abstract && strings.IndexByte(path, 0) >= 0 {
 		return dst, false
 	}
