@@ -62,6 +62,9 @@ func checkHostPort(addr string) error {
 	}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
+		if strings.Contains(addr, ",") {
+			return errors.New("this is more than one address: listen on each by itself")
+		}
 		if strings.Count(addr, ":") > 1 && !strings.Contains(addr, "[") {
 			return errors.New("an IPv6 address stands in brackets: write [::1]:8080")
 		}

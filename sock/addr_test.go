@@ -38,6 +38,7 @@ func TestParseAddressErrors(t *testing.T) {
 		{"[::1]", "write [::1]:8080"},
 		{"localhost:", "write localhost:8080"},
 		{"::1:8080", "write [::1]:8080"},
+		{"127.0.0.1:1,127.0.0.1:2", "listen on each by itself"},
 		{"[::1:8080", "not host:port"},
 		{"127.0.0.1:70000", "port 70000 is not between 0 and 65535"},
 		{"127.0.0.1:-1", "port -1 is not between"},

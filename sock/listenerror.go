@@ -84,7 +84,10 @@ func hintTCP(a address, err error) string {
 		}
 		return "the system does not let this program listen there; try another port"
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		if e.Err == "unknown port" {
+			return "a port is a number from 0 to 65535, or the name of a service such as http"
+		}
 		return "try an address of this machine, or :" + port + " for every interface"
 	}
 	return ""

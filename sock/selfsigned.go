@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -28,7 +29,7 @@ const clockSkew = time.Hour
 type SelfSignedOptions struct {
 	// Hosts are the DNS names (a "*." label in front is a wildcard) and IP
 	// addresses that the certificate is for. Empty means localhost, 127.0.0.1,
-	// ::1 and the name of this machine.
+	// ::1, and the name and addresses of this machine.
 	Hosts []string
 
 	// Validity is how long it is valid from now on. 0 means
@@ -101,8 +102,18 @@ func defaultHosts() []string {
 	if name, err := os.Hostname(); err == nil && isDNSName(name) && !slices.Contains(hosts, name) {
 		hosts = append(hosts, name)
 	}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsGlobalUnicast() && len(hosts) < maxDefaultHosts {
+			hosts = append(hosts, p.Addr().String())
+		}
+	}
 	return hosts
 }
+
+// maxDefaultHosts keeps the certificate of a machine with very many addresses
+// small: it travels with each handshake.
+const maxDefaultHosts = 64
 
 // isDNSName reports whether name can be a dNSName of a certificate.
 // RFC 5280 4.2.1.6: the preferred name syntax of RFC 1034 3.5, in which labels

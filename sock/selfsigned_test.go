@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -29,6 +30,15 @@ func TestSelfSigned(t *testing.T) {
 	hosts := []string{"localhost", "127.0.0.1", "::1"}
 	if name, err := os.Hostname(); err == nil && isDNSName(name) {
 		hosts = append(hosts, name)
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if p := netip.MustParsePrefix(a.String()); p.Addr().IsGlobalUnicast() && len(hosts) < maxDefaultHosts {
+			hosts = append(hosts, p.Addr().String())
+		}
 	}
 	for _, host := range hosts {
 		if err := leaf.VerifyHostname(host); err != nil {
