@@ -9,8 +9,8 @@
 // status is 0 when the verb did its work, 1 when it failed and 2 when it was
 // asked wrongly. Colours are for terminals only, and NO_COLOR turns them off.
 //
-// Cancellation: an interrupt (Ctrl-C) or SIGTERM ends a verb in good order, a
-// second one at once.
+// Cancellation: an interrupt (Ctrl-C), SIGTERM or SIGHUP ends a verb in good
+// order, a second one at once.
 package main
 
 import (
@@ -62,7 +62,7 @@ func run(args []string) int {
 	}
 	term := newTerminal(os.Stdout, os.Stderr)
 	if err := ctx.Run(term, parser.Model); err != nil {
-		fmt.Fprintf(os.Stderr, "%s %v\n", term.style("31", ctx.Selected().FullPath()+":"), err)
+		fmt.Fprintf(os.Stderr, "%s %s\n", term.style("31", ctx.Selected().FullPath()+":"), harmless(err.Error()))
 		return exitFailed
 	}
 	return 0
@@ -77,6 +77,6 @@ func usageFailed(err error) int {
 			reason = strings.TrimPrefix(reason, selected.Path()+": ")
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s\nRun \"%s --help\" for what there is.\n", name, reason, name)
+	fmt.Fprintf(os.Stderr, "%s: %s\nRun \"%s --help\" for what there is.\n", name, harmless(reason), name)
 	return exitUsage
 }

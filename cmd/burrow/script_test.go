@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,7 +21,8 @@ func TestMain(m *testing.M) {
 //
 //	fetch ...       see fetchMain
 //	freeport VAR    puts a port nobody listens on into VAR
-//	takeport VAR    the same, and listens on it until the script ends
+//	takeport [-udp] VAR
+//	                the same, and listens on it until the script ends
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -29,6 +31,7 @@ func TestScript(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "80")
+			env.Setenv("ESC", "\x1b")
 			// Under -race every process would otherwise wait a second to exit.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
@@ -36,6 +39,13 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeport": func(ts *testscript.TestScript, _ bool, args []string) { listenPort(ts, args).Close() },
 			"takeport": func(ts *testscript.TestScript, _ bool, args []string) {
+				if len(args) == 2 && args[0] == "-udp" {
+					pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+					ts.Check(err)
+					ts.Defer(func() { pc.Close() })
+					ts.Setenv(args[1], strconv.Itoa(pc.LocalAddr().(*net.UDPAddr).Port))
+					return
+				}
 				ln := listenPort(ts, args)
 				ts.Defer(func() { ln.Close() })
 			},

@@ -10,9 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/burrownet/burrow/httpd"
 	"github.com/burrownet/burrow/sock"
@@ -33,7 +31,7 @@ type serveVerb struct {
 
 // Help is the long help of the verb.
 func (serveVerb) Help() string {
-	return `Files are sent as they are; a folder shows its index.html or else a page that lists it. Names that begin with a dot are not served, and links that lead out of the folder are not followed. Each request is logged as one line on standard error.
+	return `Files are sent as they are; a folder shows its index.html or else a page that lists it. Names that begin with a dot are not served, and links are followed within the folder only: one that leads out of it, or begins at the root of the file system, is not. Each request is logged as one line on standard error.
 
 Share a folder with the phone on the same network, over HTTPS:
 
@@ -92,6 +90,9 @@ func (v *serveVerb) Run(t *terminal) error {
 // openFolder opens the folder to serve. The path in its errors is absolute, as
 // a wrong one is often relative to another folder than thought.
 func openFolder(dir string) (*os.Root, error) {
+	if dir == "" {
+		return nil, errors.New("the folder's name is empty; leave it out to serve the current one")
+	}
 	shown := dir
 	if abs, err := filepath.Abs(dir); err == nil {
 		shown = abs
@@ -129,29 +130,6 @@ func (v *serveVerb) tlsConfig() (config *tls.Config, fingerprint string, err err
 		return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, sock.Fingerprint(cert), nil
 	}
 	return nil, "", nil
-}
-
-// untilSignal gives a context that an interrupt or SIGTERM ends; the next one
-// ends the process.
-func untilSignal(t *terminal) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case <-signals:
-		case <-ctx.Done():
-			return
-		}
-		fmt.Fprintln(t.err, "Stopping: running requests may finish. Once more stops at once.")
-		cancel()
-		<-signals
-		os.Exit(exitFailed)
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel()
-	}
 }
 
 // listenAll opens every address or none.

@@ -3,6 +3,9 @@ package main
 import (
 	"io"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
 )
 
 // terminal is where a verb writes: data to out, talk to err.
@@ -32,4 +35,26 @@ func (t *terminal) style(code, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// harmless has control characters other than LF and tab written as Go does: what
+// strangers say, also in errors, must not move the cursor or change colours.
+func harmless(s string) string {
+	bad := func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD") // a byte alone may be a control character, too
+	if !strings.ContainsFunc(s, bad) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if bad(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }

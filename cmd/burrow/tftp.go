@@ -31,6 +31,8 @@ type tftpOptions struct {
 // check is called once the flags are parsed.
 func (o *tftpOptions) check() error {
 	switch {
+	case o.Retries < 0:
+		return errors.New("--retries is 0 or more")
 	case o.NoOptions && (o.BlockSize != 0 || o.WindowSize != 0 || o.Timeout != 0):
 		return errors.New("--no-options asks for none: leave out --blksize, --windowsize and --timeout")
 	case o.BlockSize != 0 && (o.BlockSize < 8 || o.BlockSize > 65464):
@@ -54,7 +56,7 @@ func (o *tftpOptions) client(t *terminal, name string) (*tftp.Client, *progressL
 	}
 	var line *progressLine
 	if !o.Quiet && isTerminal(os.Stderr) {
-		line = &progressLine{out: t.err, name: name, began: time.Now()}
+		line = &progressLine{out: t.err, name: harmless(name), began: time.Now()}
 		c.OnProgress = line.show
 	}
 	return c, line

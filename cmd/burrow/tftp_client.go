@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/burrownet/burrow/tftp"
 )
@@ -20,7 +18,7 @@ import (
 type tftpGetVerb struct {
 	Server string `arg:"" placeholder:"HOST[:PORT]" help:"The server. Port 69 when there is none."`
 	Name   string `arg:"" help:"The file's name there."`
-	Output string `short:"o" placeholder:"FILE" help:"Where to put it; - is standard output. Default: its name, in the current folder."`
+	Output string `short:"o" placeholder:"FILE" help:"Where to put it: a file, or a folder; - is standard output. Default: its name, in the current folder."`
 	tftpOptions
 }
 
@@ -42,51 +40,27 @@ func (v *tftpGetVerb) Validate() error {
 
 // Run gets the file.
 func (v *tftpGetVerb) Run(t *terminal) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	file := v.Output
-	if file == "" {
-		file = path.Base(strings.ReplaceAll(v.Name, `\`, "/"))
-	}
+	return abandonable(func(ctx context.Context) error { return v.get(ctx, t) })
+}
+
+func (v *tftpGetVerb) get(ctx context.Context, t *terminal) error {
 	c, line := v.client(t, v.Name)
 	var rec *tftp.Record
-	get := func(w io.Writer) (err error) {
+	fetch := func(w io.Writer) (err error) {
 		rec, err = c.Get(ctx, v.Server, v.Name, w)
 		line.finish()
 		return err
 	}
-	var err error
-	if file == "-" {
-		err = get(t.out)
-	} else {
-		err = intoFile(file, get)
+	if v.Output == "-" {
+		err := fetch(t.out)
+		return v.report(t, rec, "into "+v.Output, advise(err, v.Server))
 	}
-	return v.report(t, rec, "into "+file, advise(err, v.Server))
-}
-
-// intoFile has write fill a file that appears under its name when all went
-// well.
-func intoFile(file string, write func(io.Writer) error) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".part-*")
+	file, err := outFile(v.Output, path.Base(strings.ReplaceAll(v.Name, `\`, "/")))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			temporary.Close()
-			os.Remove(temporary.Name())
-		}
-	}()
-	if err = write(temporary); err != nil {
-		return err
-	}
-	if err = temporary.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = temporary.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), file)
+	err = intoFile(file, fetch)
+	return v.report(t, rec, "into "+file, advise(err, v.Server))
 }
 
 // tftpPutVerb is "burrow tftp put".
@@ -113,19 +87,19 @@ func (v *tftpPutVerb) Validate() error {
 
 // Run puts the file.
 func (v *tftpPutVerb) Run(t *terminal) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	in, size, err := openInput(v.File)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	name := v.Name
-	if name == "" {
-		name = filepath.Base(v.File)
-	}
-	rec, err := v.put(ctx, t, name, in, size)
-	return v.report(t, rec, "as "+name, advise(err, v.Server))
+	return abandonable(func(ctx context.Context) error {
+		in, size, err := openInput(v.File)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		name := v.Name
+		if name == "" {
+			name = filepath.Base(v.File)
+		}
+		rec, err := v.put(ctx, t, name, in, size)
+		return v.report(t, rec, "as "+name, advise(err, v.Server))
+	})
 }
 
 func (v *tftpPutVerb) put(ctx context.Context, t *terminal, name string, in *os.File, size int64) (*tftp.Record, error) {
@@ -163,6 +137,9 @@ func openInput(file string) (*os.File, int64, error) {
 // report says what came of a transfer, unless that is an error.
 func (o *tftpOptions) report(t *terminal, rec *tftp.Record, where string, err error) error {
 	if o.JSON && rec != nil {
+		if err != nil && rec.Result == tftp.ResultOK { // all was received, but it is not where it belongs
+			rec.Result, rec.Error = tftp.ResultFailed, err.Error()
+		}
 		if e := json.NewEncoder(t.out).Encode(rec); e != nil && err == nil {
 			err = e
 		}
@@ -171,7 +148,7 @@ func (o *tftpOptions) report(t *terminal, rec *tftp.Record, where string, err er
 		return err
 	}
 	fmt.Fprintf(t.err, "%s %s in %.2f s, blocks of %d, windows of %d%s\n",
-		byteCount(rec.Bytes), where, rec.Milliseconds/1000, rec.BlockSize, rec.WindowSize, sentAgain(rec))
+		byteCount(rec.Bytes), harmless(where), rec.Milliseconds/1000, rec.BlockSize, rec.WindowSize, sentAgain(rec))
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/burrownet/burrow/httpd"
 	"github.com/burrownet/burrow/sock"
@@ -35,6 +36,10 @@ type tftpServeVerb struct {
 	BlockSize    int      `name:"blksize" placeholder:"BYTES" help:"Largest block size to grant. Default: 65464."`
 	WindowSize   int      `name:"windowsize" placeholder:"BLOCKS" help:"Largest window to grant. Default: 64."`
 	MaxTransfers int      `name:"max-transfers" placeholder:"N" help:"Transfers at the same time. Default: 4096."`
+	MaxPerAddr   int      `name:"max-per-addr" placeholder:"N" help:"Transfers at the same time for one address; a room behind NAT is one. Default: 64."`
+	Cache        string   `placeholder:"DIR" help:"Where large files behind --map are kept while this runs. Default: the folder for temporary files."`
+	CacheSize    int64    `name:"cache-size" placeholder:"BYTES" help:"How much is kept there, which is also the largest file that --map can serve. Default: 4 GiB."`
+	Quirk        []string `sep:"none" placeholder:"SPEC" help:"What some clients need to have different, such as mac=00:1b:78,blksize=1024 or net=10.0.5.0/24,ignore=*. May be given several times."`
 	Loops        int      `placeholder:"N" help:"Event loops for each address, of which each keeps one processor busy at most. Default: one less than processors, up to 4."`
 	User         string   `placeholder:"NAME" help:"Become this user once the ports are open."`
 	Metrics      string   `placeholder:"ADDR" help:"Serve figures for Prometheus on http://ADDR/metrics."`
@@ -43,6 +48,7 @@ type tftpServeVerb struct {
 
 	portMin, portMax int
 	mounts           []tftp.Mount
+	quirks           []tftp.Quirk
 }
 
 // Help is the long help of the verb.
@@ -58,31 +64,73 @@ Try it as an ordinary user, on another port:
     $ burrow tftp serve --listen 127.0.0.1:6969
     $ burrow tftp get 127.0.0.1:6969 pxelinux.0
 
+A --quirk is for the clients whose hardware address begins with mac= (on Linux, with IPv4), and whose address is in net=; without both for all. blksize= and windowsize= cap what is granted, ignore= leaves options unanswered (joined by +, or * for all), rollover=1 numbers the block after 65535 as 1, and name= is what the log calls it.
+
 Ctrl-C lets running transfers finish, and a second Ctrl-C does not.`
 }
 
 // Validate is called once the flags are parsed.
 func (v *tftpServeVerb) Validate() error {
-	if v.Loops < 0 || v.Loops > maxLoops {
+	switch {
+	case v.Loops < 0 || v.Loops > maxLoops:
 		return fmt.Errorf("--loops is from 1 to %d, not %d", maxLoops, v.Loops)
+	case v.MaxSize < 1:
+		return errors.New("--max-size is at least 1")
+	case v.BlockSize != 0 && (v.BlockSize < 8 || v.BlockSize > 65464):
+		return errors.New("--blksize is from 8 to 65464 (RFC 2348)")
+	case v.WindowSize < 0 || v.WindowSize > 65535:
+		return errors.New("--windowsize is from 1 to 65535 (RFC 7440)")
+	case v.MaxTransfers < 0:
+		return errors.New("--max-transfers is at least 1")
+	case v.MaxPerAddr < 0:
+		return errors.New("--max-per-addr is at least 1")
+	case v.CacheSize < 0:
+		return errors.New("--cache-size is at least 1")
 	}
-	if v.Ports != "" {
-		low, high, ok := strings.Cut(v.Ports, "-")
-		var err, err2 error
-		v.portMin, err = strconv.Atoi(low)
-		v.portMax, err2 = strconv.Atoi(high)
-		if !ok || err != nil || err2 != nil || v.portMin < 1 || v.portMax < v.portMin || v.portMax > 65535 {
-			return fmt.Errorf("--ports is a range such as 50000-50999, not %q", v.Ports)
-		}
-		if v.SinglePort {
-			return errors.New("--single-port answers from one port: leave out --ports")
-		}
+	if err := v.checkPorts(); err != nil {
+		return err
 	}
+	for _, spec := range v.Quirk {
+		q, err := parseQuirk(spec)
+		if err != nil {
+			return err
+		}
+		v.quirks = append(v.quirks, q)
+	}
+	return v.checkMap()
+}
+
+// checkPorts reads --ports.
+func (v *tftpServeVerb) checkPorts() error {
+	if v.Ports == "" {
+		return nil
+	}
+	low, high, ok := strings.Cut(v.Ports, "-")
+	var err, err2 error
+	v.portMin, err = strconv.Atoi(low)
+	v.portMax, err2 = strconv.Atoi(high)
+	switch {
+	case !ok || err != nil || err2 != nil || v.portMin < 1 || v.portMax < v.portMin || v.portMax > 65535:
+		return fmt.Errorf("--ports is a range such as 50000-50999, not %q", v.Ports)
+	case v.SinglePort:
+		return errors.New("--single-port answers from one port: leave out --ports")
+	case v.User != "" && v.portMin < 1024:
+		return errors.New("--ports below 1024 are for root, and are opened after it became --user: choose higher ones")
+	}
+	return nil
+}
+
+// checkMap reads --map.
+func (v *tftpServeVerb) checkMap() error {
 	for _, m := range v.Map {
 		prefix, target, ok := strings.Cut(m, "=")
 		u, err := url.Parse(target)
 		if !ok || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return fmt.Errorf("--map is PREFIX=URL, such as images/=https://boot.example/images/, not %q", m)
+		}
+		folder := prefix == "" || strings.HasSuffix(prefix, "/")
+		if folder != strings.HasSuffix(target, "/") {
+			return fmt.Errorf("--map %s: for a folder both end in a slash, for a single file neither", m)
 		}
 		v.mounts = append(v.mounts, tftp.Mount{Prefix: prefix, URL: target})
 	}
@@ -133,6 +181,7 @@ func (v *tftpServeVerb) server(t *terminal, root *os.Root) *tftp.Server {
 		Write: policies[v.Write], MaxFileSize: v.MaxSize,
 		SinglePort: v.SinglePort, PortMin: v.portMin, PortMax: v.portMax,
 		BlockSize: v.BlockSize, WindowSize: v.WindowSize, MaxTransfers: v.MaxTransfers,
+		MaxTransfersPerAddr: v.MaxPerAddr, CacheDir: v.Cache, RemoteDisk: v.CacheSize, Quirks: v.quirks,
 		OnTransfer: v.recorder(t), Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -164,13 +213,16 @@ func printRecord(t *terminal, r *tftp.Record) {
 	case tftp.ResultProbe:
 		verb, end = "asked about", r.Granted
 	default:
-		verb, end = t.style("31", string(r.Result))+" "+r.Op, r.Error
+		verb, end = t.style("31", string(r.Result))+" "+r.Op, oneLine(r.Error)
 	}
 	if r.Quirk != "" {
-		end += ", quirk " + r.Quirk
+		end += ", quirk " + oneLine(r.Quirk)
 	}
 	fmt.Fprintf(t.err, "%s %s %s %q: %s\n", r.Start.Format("15:04:05"), r.Client, verb, r.File, end)
 }
+
+// oneLine keeps what a stranger says from looking like a line of the log.
+func oneLine(s string) string { return strings.ReplaceAll(harmless(s), "\n", `\n`) }
 
 // serveAll serves every socket until ctx ends or one of them fails, which ends
 // the others.
@@ -224,8 +276,11 @@ func (v *tftpServeVerb) listen(ctx context.Context) ([]*net.UDPConn, error) {
 		shared, err := tftp.ListenShared(ctx, a, loops)
 		if err != nil {
 			closeSockets(sockets)
-			if errors.Is(err, os.ErrPermission) {
+			switch {
+			case errors.Is(err, os.ErrPermission):
 				return nil, fmt.Errorf("%w; ports below 1024 are for root: use sudo with --user, a systemd socket, or --listen :6969", err)
+			case errors.Is(err, syscall.EADDRINUSE):
+				return nil, fmt.Errorf("%w: another program listens there; stop it, or choose another port with --listen", err)
 			}
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/burrownet/burrow/websocket"
@@ -37,7 +36,7 @@ var (
 
 // runClient talks to a server.
 func (v *wsVerb) runClient(t *terminal) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // the next signal ends the process
 	options, err := v.dialOptions()

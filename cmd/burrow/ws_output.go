@@ -7,10 +7,8 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/burrownet/burrow/websocket"
 )
@@ -133,26 +131,6 @@ func (o *wsOutput) shown(t websocket.MessageType, data []byte) []byte {
 
 // maxHex is how much of a binary message is shown on a terminal, in bytes.
 const maxHex = 32
-
-// harmless has control characters other than LF and tab written as Go does.
-func harmless(s string) string {
-	bad := func(r rune) bool {
-		return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
-	}
-	if strings.IndexFunc(s, bad) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if bad(r) {
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
 
 // closeText is a close code for people.
 func closeText(code websocket.StatusCode, reason string) string {
