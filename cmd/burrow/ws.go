@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +42,7 @@ type wsVerb struct {
 	Quiet         bool          `short:"q" help:"Say nothing but errors."`
 
 	header http.Header
+	shown  string // the URL without a password
 }
 
 // Help is the long help of the verb.
@@ -80,8 +84,8 @@ func (v *wsVerb) Validate() error {
 		return errors.New("--cert needs --key, the private key of that certificate")
 	case v.Key != "" && v.Cert == "":
 		return errors.New("--key needs --cert, the certificate of that key")
-	case v.MaxMessage < 1:
-		return errors.New("--max-message is at least 1")
+	case v.MaxMessage < 1 || v.MaxMessage > 1<<30:
+		return errors.New("--max-message is from 1 to 1073741824 (1 GiB)")
 	case v.Count < 0:
 		return errors.New("--count is at least 1")
 	case v.Ping < 0 || v.Ping > 0 && v.Ping < 10*time.Millisecond:
@@ -108,6 +112,7 @@ func (v *wsVerb) checkListen() error {
 		{"--connect", v.Connect != ""},
 		{"--ca", v.CA != ""},
 		{"--insecure", v.Insecure},
+		{"--wait", v.Wait != time.Second},
 	} {
 		if f.set {
 			return fmt.Errorf("%s is for a client: leave out --listen, or %s", f.name, f.name)
@@ -126,16 +131,19 @@ func (v *wsVerb) checkURL() error {
 		return errors.New("--origin says whose pages may connect to --listen; a client sends one with --header 'Origin: https://app.example'")
 	case v.Hub:
 		return errors.New("--hub is for --listen")
+	case v.Driver != "auto":
+		return errors.New("--driver is for --listen")
 	case v.TLSSelfSigned:
 		return errors.New("--tls-self-signed is for --listen; a client trusts a certificate with --ca FILE")
 	}
-	if !strings.Contains(v.URL, "://") {
+	if !hasScheme.MatchString(v.URL) {
 		v.URL = "ws://" + v.URL
 	}
 	u, err := url.Parse(v.URL)
 	if err != nil {
 		return fmt.Errorf("%s is not a URL: %w", v.URL, errors.Unwrap(err))
 	}
+	v.shown = u.Redacted()
 	switch u.Scheme {
 	case "ws", "wss", "http", "https":
 	default:
@@ -144,6 +152,10 @@ func (v *wsVerb) checkURL() error {
 	switch {
 	case u.Hostname() == "":
 		return fmt.Errorf("%s has no host: write ws://HOST/PATH", v.URL)
+	case !validPort(u.Port()):
+		return fmt.Errorf("%s: a port is from 1 to 65535", v.shown)
+	case v.Connect != "" && !validAddr(v.Connect):
+		return fmt.Errorf("--connect is HOST:PORT or unix:/PATH, not %q", v.Connect)
 	case u.Fragment != "" || strings.HasSuffix(v.URL, "#"):
 		// RFC 6455 3.
 		return fmt.Errorf("%s: a WebSocket's URL has no fragment; a # in it is written %%23", v.URL)
@@ -155,6 +167,31 @@ func (v *wsVerb) checkURL() error {
 	return nil
 }
 
+// hasScheme matches a URL with a scheme (RFC 3986 3.1). One without may have "://"
+// further on.
+var hasScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// validPort reports whether a URL may have this port, or "" for none.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
+// validAddr reports whether one can connect to an address.
+func validAddr(addr string) bool {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return path != ""
+	}
+	_, port, err := net.SplitHostPort(addr)
+	return err == nil && port != "" && validPort(port)
+}
+
+// ours are the fields of a handshake that flags stand for, or nothing.
+var ours = map[string]string{
+	"Sec-Websocket-Protocol": "use --subprotocol", "Sec-Websocket-Extensions": "use --compress",
+	"Host": "write it into the URL, and where it leads to into --connect", "Sec-Websocket-Key": "", "Sec-Websocket-Version": "", "Connection": "", "Upgrade": "", "Content-Length": "", "Transfer-Encoding": "",
+}
+
 // checkHeader reads --header, and looks at the names of sub-protocols.
 func (v *wsVerb) checkHeader() error {
 	v.header = make(http.Header)
@@ -163,6 +200,12 @@ func (v *wsVerb) checkHeader() error {
 		value = strings.TrimSpace(value)
 		if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			return fmt.Errorf("--header is NAME:VALUE, such as 'Authorization: Bearer 123', not %q", line)
+		}
+		if instead, ok := ours[http.CanonicalHeaderKey(name)]; ok {
+			if instead == "" {
+				instead = "leave it out"
+			}
+			return fmt.Errorf("--header %s: that field is part of the handshake; %s", name, instead)
 		}
 		v.header.Add(name, value)
 	}

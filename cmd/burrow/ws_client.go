@@ -109,14 +109,14 @@ func (s *wsSession) once(ctx context.Context) (again bool, err error) {
 	}
 	defer c.CloseNow()
 	s.opened = time.Now()
-	line := "Connected to " + s.verb.URL
+	line := "Connected to " + s.verb.shown
 	if name := c.Subprotocol(); name != "" {
 		line += ", sub-protocol " + name
 	}
 	if c.Compressed() {
 		line += ", compressed"
 	}
-	s.out.event(&wsEvent{Event: "open", URL: s.verb.URL, Subprotocol: c.Subprotocol(), Compressed: c.Compressed()}, line)
+	s.out.event(&wsEvent{Event: "open", URL: s.verb.shown, Subprotocol: c.Subprotocol(), Compressed: c.Compressed()}, line)
 	return s.talk(ctx, c)
 }
 

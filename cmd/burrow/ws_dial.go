@@ -115,6 +115,9 @@ func lasting(err error) bool {
 	if _, ok := errors.AsType[*websocket.ProtocolError](err); ok {
 		return true
 	}
+	if _, noTLS := errors.AsType[tls.RecordHeaderError](err); noTLS {
+		return true
+	}
 	_, wrongCert := errors.AsType[*tls.CertificateVerificationError](err)
 	return wrongCert
 }

@@ -104,7 +104,7 @@ func TestWSAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	v := wsVerb{URL: "wss" + strings.TrimPrefix(srv.URL, "https"), CA: file, Cert: file, Key: key, MaxMessage: 1000, Wait: -1}
+	v := wsVerb{URL: "wss" + strings.TrimPrefix(srv.URL, "https"), CA: file, Cert: file, Key: key, MaxMessage: 1000, Wait: -1, Driver: "auto"}
 	if err := v.Validate(); err != nil {
 		t.Fatal(err)
 	}

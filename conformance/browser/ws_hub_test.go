@@ -77,6 +77,11 @@ func TestHubPage(t *testing.T) {
 	t.Parallel()
 	addr, stop := serveHub(t)
 	page := tab{t, openBrowser(t)}
+	page.do(chromedp.Navigate("http://" + addr + "/not%ffutf8"))
+	page.visible("#send:enabled")
+	if got := page.text("#room"); got != "/not%ffutf8" {
+		t.Errorf("the page is of room %q, want /not%%ffutf8", got)
+	}
 	page.do(chromedp.Navigate("http://" + addr + "/room"))
 	page.visible("#send:enabled")
 	if got := page.text("#room"); got != "/room" {
