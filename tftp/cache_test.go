@@ -3,6 +3,7 @@ package tftp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -181,4 +182,53 @@ func TestRootIsTheLimit(t *testing.T) {
 	if b, _, err := get(t, &Client{}, r, "good"); err != nil || string(b) != "y" {
 		t.Errorf("a link within the folder: %q, %v", b, err)
 	}
+}
+
+// slowTree is a tree whose files take their time to read.
+type slowTree struct {
+	fs.FS
+	each time.Duration
+}
+
+type slowFile struct {
+	countedReaderAt
+	each time.Duration
+}
+
+func (s slowTree) Open(name string) (fs.File, error) {
+	f, err := s.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return slowFile{countedReaderAt{countedFile{f, &counted{}}}, s.each}, nil
+}
+
+func (f slowFile) ReadAt(b []byte, off int64) (int, error) {
+	time.Sleep(f.each)
+	return f.countedReaderAt.ReadAt(b, off)
+}
+
+// TestBlocksAcrossChunks: transfers of many different files, which take the room
+// in the cache from each other, get to their end, though their blocks lie in two
+// or three chunks.
+func TestBlocksAcrossChunks(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	tree := fstest.MapFS{}
+	for i := range n {
+		tree[fmt.Sprint(i)] = &fstest.MapFile{Data: noise(150_000 + i)}
+	}
+	r := serve(t, &Server{FS: slowTree{tree, 2 * time.Millisecond}, CacheBytes: 1}, false)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			name := fmt.Sprint(i)
+			var b bytes.Buffer
+			c := &Client{BlockSize: []int{1468, 1024, 65464}[i%3], Silence: 10 * time.Second}
+			if _, err := c.Get(t.Context(), r.addr.String(), name, &b); err != nil || !bytes.Equal(b.Bytes(), tree[name].Data) {
+				t.Errorf("%s: %d bytes, %v", name, b.Len(), err)
+			}
+		})
+	}
+	wg.Wait()
 }

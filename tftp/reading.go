@@ -8,8 +8,10 @@ import (
 // reading is the file of an RRQ.
 type reading struct {
 	file     *file
-	piece    *chunk // the one in use, pinned; nil: none
-	wanted   int64  // the chunk that is being read, plus 1; 0: none
+	pieces   []*chunk // pinned: those that have bytes of the block being built
+	first    int64    // the chunk that this block begins in
+	last     int64    // and the one that it ends in
+	wanted   int64    // the chunk that is being read, plus 1; 0: none
 	err      error
 	blocked  bool // the socket was full
 	lastSize int  // of the final block
@@ -31,10 +33,10 @@ func (t *transfer) chunkRead(index int64, ch *chunk, err error) {
 		switch {
 		case err != nil:
 			r.err = err
-		case t.gone:
+		case t.gone || index < r.first || index > r.last: // the sender has gone back meanwhile
 			ch.unpin()
 		default:
-			r.use(ch)
+			r.pieces = append(r.pieces, ch)
 		}
 		if !t.gone {
 			t.advance()
@@ -42,14 +44,36 @@ func (t *transfer) chunkRead(index int64, ch *chunk, err error) {
 	})
 }
 
-// use makes a pinned chunk the one in use. nil: none.
-func (r *reading) use(ch *chunk) {
-	r.piece.unpin()
-	r.piece = ch
+// hold is called before a block is built from the chunks first to last. Those of
+// them that are there stay until it is: were one given back when the next comes,
+// it could be dropped before that does, and with many transfers in a small cache
+// no block that lies in two chunks would ever be complete.
+func (r *reading) hold(first, last int64) {
+	r.first, r.last = first, last
+	n := 0
+	for _, ch := range r.pieces {
+		if ch.index < first || ch.index > last {
+			ch.unpin()
+			continue
+		}
+		r.pieces[n] = ch
+		n++
+	}
+	r.pieces = r.pieces[:n]
+}
+
+// piece is a chunk that is held; nil: it is not.
+func (r *reading) piece(i int64) *chunk {
+	for _, ch := range r.pieces {
+		if ch.index == i {
+			return ch
+		}
+	}
+	return nil
 }
 
 // view returns what the file has at off, up to the end of a chunk; at the end of
-// the file it is empty.
+// the file it is empty. The chunk is one of those to be held.
 func (t *transfer) view(off int64) ([]byte, error) {
 	r := &t.reading
 	i := off / chunkSize
@@ -58,19 +82,20 @@ func (t *transfer) view(off int64) ([]byte, error) {
 		return nil, r.err
 	case r.file.id.size >= 0 && off >= r.file.id.size:
 		return nil, nil
-	case r.piece == nil || r.piece.index != i:
+	}
+	ch := r.piece(i)
+	if ch == nil {
 		if r.wanted == i+1 {
 			return nil, errNotYet
 		}
-		ch := r.file.chunk(i, t)
-		if ch == nil {
+		if ch = r.file.chunk(i, t); ch == nil {
 			r.wanted = i + 1
 			t.work()
 			return nil, errNotYet
 		}
-		r.use(ch)
+		r.pieces = append(r.pieces, ch)
 	}
-	data := r.piece.data
+	data := ch.data
 	return data[min(off%chunkSize, int64(len(data))):], nil
 }
 
@@ -80,9 +105,11 @@ func (t *transfer) fill(dst []byte, block uint64) (int, error) {
 	if t.ascii {
 		return t.fillASCII(dst, block)
 	}
+	start := int64(block-1) * int64(t.blockSize)
+	t.reading.hold(start/chunkSize, (start+int64(t.blockSize)-1)/chunkSize)
 	n := 0
 	for n < len(dst) {
-		b, err := t.view(int64(block-1)*int64(t.blockSize) + int64(n))
+		b, err := t.view(start + int64(n))
 		if err != nil {
 			return 0, err
 		}
@@ -201,6 +228,7 @@ func (t *transfer) fillASCII(dst []byte, block uint64) (int, error) {
 	}
 	start := int(block-a.first) * t.blockSize
 	for !a.ended && len(a.kept) < start+t.blockSize {
+		t.reading.hold(a.off/chunkSize, a.off/chunkSize)
 		src, err := t.view(a.off)
 		if err != nil {
 			return 0, err

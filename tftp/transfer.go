@@ -327,7 +327,7 @@ func (t *transfer) leave() {
 
 // letGo gives back the files.
 func (t *transfer) letGo() {
-	t.reading.use(nil)
+	t.reading.hold(0, -1)
 	if t.reading.file != nil {
 		t.reading.file.release()
 		t.reading.file = nil
