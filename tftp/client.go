@@ -47,8 +47,9 @@ type Client struct {
 	NoSize bool
 	// ASCII transfers in netascii: lines end in LF here and in CR LF on the wire.
 	ASCII bool
-	// Silence ends an attempt when nothing has come from the server for so long.
-	// 0: DefaultClientSilence.
+	// Silence ends an attempt when nothing has come from the server for so long, or
+	// for three times the timeout that was negotiated, whichever is longer.
+	// 0: DefaultClientSilence, or three times Timeout.
 	Silence time.Duration
 	// MaxDuration ends an attempt in any case. 0 and negative: unlimited; the
 	// context bounds the whole.
@@ -274,7 +275,7 @@ func (c *Client) timeout() time.Duration {
 func (c *Client) pace() pace {
 	p := pace{first: c.timeout(), least: DefaultMinTimeout, silence: c.Silence, total: c.MaxDuration}
 	if p.silence <= 0 {
-		p.silence = DefaultClientSilence
+		p.silence = max(DefaultClientSilence, timeoutsOfSilence*p.first)
 	}
 	return p
 }

@@ -39,6 +39,22 @@ func (c *clock) start(p pace, now instant) {
 	c.progress(now)
 }
 
+// timeoutsOfSilence is how many of the negotiated timeouts silence lasts at least:
+// what got lost is then sent again twice.
+const timeoutsOfSilence = 3
+
+// agreeTimeout has the timeout that was negotiated (RFC 2349) take the place of
+// first; 0: none was.
+func (c *clock) agreeTimeout(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	c.first = d
+	more := max(0, timeoutsOfSilence*d-c.silence)
+	c.silence += more
+	c.silentAt += more
+}
+
 // progress moves the end that silence brings.
 func (c *clock) progress(now instant) { c.silentAt = now + c.silence }
 

@@ -1,6 +1,8 @@
 package tftp
 
 import (
+	"bytes"
+	"context"
 	"io/fs"
 	"os"
 	"strings"
@@ -202,3 +204,25 @@ func TestBadRequests(t *testing.T) {
 		h.expectNothing()
 	}
 }
+
+// TestTimeoutOption: a server keeps the timeout that it grants.
+func TestTimeoutOption(t *testing.T) {
+	t.Parallel()
+	take := func(context.Context, *Request) (Upload, error) { return &memoryUpload{}, nil }
+	r := serve(t, slow(&Server{FS: abc, Create: take}), false)
+	for _, op := range []opcode{opRRQ, opWRQ} {
+		h := newHand(t, r)
+		h.ask(op, "abc", option{"utimeout", "50000"})
+		for range 3 { // a server that goes by its own would be silent for long
+			h.expect("OACK [utimeout=50000]")
+		}
+		h.say(&packet{op: opERROR})
+		r.record(t)
+	}
+}
+
+// memoryUpload keeps what is written.
+type memoryUpload struct{ bytes.Buffer }
+
+func (*memoryUpload) Commit() error { return nil }
+func (*memoryUpload) Abort() error  { return nil }

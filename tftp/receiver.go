@@ -29,17 +29,15 @@ type receiver struct {
 
 // start begins a transfer with its opening packet.
 func (r *receiver) start(p params, pc pace, now instant) {
+	r.clock.start(pc, now)
 	r.agree(p)
 	r.opening, r.due = true, true
-	r.clock.start(pc, now)
 }
 
 // agree takes over what was negotiated.
 func (r *receiver) agree(p params) {
 	r.blockSize, r.window, r.rollover = p.blockSize, uint64(p.window), p.rollover
-	if p.timeout > 0 {
-		r.first = p.timeout // RFC 2349
-	}
+	r.agreeTimeout(p.timeout)
 }
 
 // negotiated is a client's receipt of an OACK: its answer is ACK 0. A copy of

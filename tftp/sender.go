@@ -32,18 +32,16 @@ type sender struct {
 // start begins a transfer. With an opening packet (OACK, WRQ) data has to wait
 // for its answer; without one the first window is due.
 func (s *sender) start(p params, pc pace, opening bool, now instant) {
+	s.clock.start(pc, now)
 	s.agree(p)
 	s.next = 1
 	s.opening, s.openingDue = opening, opening
-	s.clock.start(pc, now)
 }
 
 // agree takes over what was negotiated.
 func (s *sender) agree(p params) {
 	s.window, s.rollover = uint64(p.window), p.rollover
-	if p.timeout > 0 {
-		s.first = p.timeout // RFC 2349
-	}
+	s.agreeTimeout(p.timeout)
 }
 
 // openingSent says that the opening packet is on its way.

@@ -71,8 +71,9 @@ type Server struct {
 	// MinTimeout is the least that the measured round trip brings Timeout down to.
 	// 0: DefaultMinTimeout.
 	MinTimeout time.Duration
-	// Silence ends a transfer when nothing has come from the client for so long.
-	// 0: DefaultSilence.
+	// Silence ends a transfer when nothing has come from the client for so long, or
+	// for three times the timeout that the client negotiated, whichever is longer.
+	// 0: DefaultSilence, or three times Timeout.
 	Silence time.Duration
 	// MaxDuration ends a transfer in any case. 0: DefaultMaxDuration; negative:
 	// unlimited.
@@ -295,7 +296,7 @@ func (s *Server) pace() pace {
 		p.least = DefaultMinTimeout
 	}
 	if p.silence <= 0 {
-		p.silence = DefaultSilence
+		p.silence = max(DefaultSilence, timeoutsOfSilence*p.first)
 	}
 	if p.total == 0 {
 		p.total = DefaultMaxDuration
