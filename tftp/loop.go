@@ -211,13 +211,7 @@ func (l *loop) request(d *datagram) {
 	if l.draining {
 		return
 	}
-	if old := l.transfers[d.from]; old != nil {
-		if !old.supersededBy(d.b) {
-			l.server.counters.repeated.Add(1)
-			return
-		}
-		old.fail(nil, ResultAborted)
-	}
+	old := l.transfers[d.from]
 	p := &l.packet
 	err := p.parse(d.b)
 	if err == nil && p.mode != "octet" && p.mode != "netascii" {
@@ -226,9 +220,20 @@ func (l *loop) request(d *datagram) {
 	}
 	if err != nil {
 		l.server.counters.malformed.Add(1)
-		l.scratch = appendErrorPacket(l.scratch[:0], wireError(err))
-		l.main.send(l.scratch, len(l.scratch), d.from, d.to)
+		// It may be forged: it does not end a transfer, and whoever has one is not
+		// told, as that could end it, too.
+		if old == nil {
+			l.scratch = appendErrorPacket(l.scratch[:0], wireError(err))
+			l.main.send(l.scratch, len(l.scratch), d.from, d.to)
+		}
 		return
+	}
+	if old != nil {
+		if !old.supersededBy(d.b) {
+			l.server.counters.repeated.Add(1)
+			return
+		}
+		old.fail(nil, ResultAborted)
 	}
 	if !l.admit(d.from.Addr()) {
 		l.server.counters.refusedBusy.Add(1)

@@ -226,3 +226,24 @@ type memoryUpload struct{ bytes.Buffer }
 
 func (*memoryUpload) Commit() error { return nil }
 func (*memoryUpload) Abort() error  { return nil }
+
+// TestBadRequestEndsNothing: a request that is none does not end the transfer of
+// the port that it claims to come from.
+func TestBadRequestEndsNothing(t *testing.T) {
+	t.Parallel()
+	for _, single := range []bool{false, true} {
+		r := serve(t, slow(&Server{FS: abc, SinglePort: single}), false)
+		h := newHand(t, r)
+		h.ask(opRRQ, "abc", option{"blksize", "10"})
+		h.expect("OACK [blksize=10]")
+		for _, b := range []string{"\x00\x01", "\x00\x02x\x00", "\x00\x01abc\x00mail\x00"} {
+			h.conn.WriteToUDPAddrPort([]byte(b), r.addr)
+		}
+		h.expectNothing()
+		h.ack(0)
+		h.expect(`DATA 1 "abcdefghij"`)
+		if st := r.Stats(); st.Active != 1 || st.Malformed != 3 {
+			t.Errorf("single port %v: %+v", single, st)
+		}
+	}
+}
