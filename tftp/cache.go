@@ -27,7 +27,16 @@ type origin interface {
 type identity struct {
 	size    int64 // -1: not known
 	modTime time.Time
-	tag     string
+	inode   inode  // of a file of this machine, where it has one
+	tag     string // of a remote file
+}
+
+// inode tells a file from others that have its size and were last written at the
+// same time, such as those of a release that was unpacked over another. changed is
+// what a program cannot set. The zero value: not known.
+type inode struct {
+	device, number uint64
+	changed        int64 // nanoseconds
 }
 
 // cache keeps chunks of files, so that many transfers of one file read it once.

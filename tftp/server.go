@@ -162,7 +162,7 @@ func (s *Server) acquire() *shared {
 		sh.ctx, sh.cancel = context.WithCancel(context.Background())
 		sh.fsys = s.FS
 		if sh.fsys == nil && s.Root != nil {
-			sh.fsys = s.Root.FS()
+			sh.fsys = rootTree{s.Root}
 		}
 		sh.folder = &folder{fsys: sh.fsys}
 		sh.cache = newCache(limit(s.CacheBytes, defaultCacheBytes))

@@ -4,25 +4,53 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"sync"
 )
 
+// rootTree is the tree of a Server.Root.
+type rootTree struct{ root *os.Root }
+
+// Open does not wait for what is behind a name: to open a pipe takes as long as
+// nobody writes to it.
+func (t rootTree) Open(name string) (fs.File, error) {
+	f, err := t.root.OpenFile(name, os.O_RDONLY|openAtOnce, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Stat and ReadDir are what a search without regard to case asks for.
+func (t rootTree) Stat(name string) (fs.FileInfo, error)      { return t.root.Stat(name) }
+func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(t.root.FS(), name) }
+
+// errNotRegular is the answer to requests for a folder, a device or a pipe: these
+// have no end.
+var errNotRegular = &Error{CodeAccess, "not a regular file"}
+
 // openFile opens a file of a tree as an origin.
 func openFile(fsys fs.FS, name string) (origin, identity, error) {
+	// Other trees may wait: where one can be asked before, it is.
+	if look, ok := fsys.(fs.StatFS); ok {
+		info, err := look.Stat(name)
+		if err == nil && !info.Mode().IsRegular() {
+			return nil, identity{}, errNotRegular
+		}
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, identity{}, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		// A folder, a device or a pipe: nothing that has an end.
-		err = &Error{CodeAccess, "not a regular file"}
+		err = errNotRegular
 	}
 	if err != nil {
 		f.Close()
 		return nil, identity{}, err
 	}
-	id := identity{size: info.Size(), modTime: info.ModTime()}
+	id := identity{size: info.Size(), modTime: info.ModTime(), inode: inodeOf(info)}
 	if o, ok := f.(origin); ok {
 		return onDisk(o), id, nil
 	}

@@ -1,0 +1,88 @@
+//go:build unix
+
+package tftp
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// newRoot is a folder of a test, and its name.
+func newRoot(t *testing.T) (*os.Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root, dir
+}
+
+// TestReplacedFile: a file that another one has taken the place of is not mixed
+// with that, though both have one size and one time.
+func TestReplacedFile(t *testing.T) {
+	t.Parallel()
+	root, dir := newRoot(t)
+	at := time.Unix(1700000000, 0)
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte(content), 300_000), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("f", "A")
+	r := serve(t, slow(&Server{Root: root}), false)
+	h := newHand(t, r)
+	h.ask(opRRQ, "f", option{"windowsize", "2"})
+	h.expect("OACK [windowsize=2]")
+	h.ack(0)
+	h.hear() // the beginning is in memory now
+	h.say(&packet{op: opERROR})
+	r.record(t)
+	write("g", "B")
+	if err := os.Rename(filepath.Join(dir, "g"), filepath.Join(dir, "f")); err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := get(t, &Client{}, r, "f")
+	if err != nil || bytes.Count(b, []byte("B")) != 300_000 {
+		t.Errorf("%d bytes, of the old file %d, %v", len(b), bytes.Count(b, []byte("A")), err)
+	}
+}
+
+// TestPipe: what is no file is refused at once, whatever the tree is.
+func TestPipe(t *testing.T) {
+	t.Parallel()
+	root, dir := newRoot(t)
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o666); err != nil {
+		t.Skip(err)
+	}
+	os.Mkdir(filepath.Join(dir, "folder"), 0o755)
+	os.Symlink("pipe", filepath.Join(dir, "link"))
+	for _, s := range []*Server{{Root: root}, {FS: os.DirFS(dir)}, {Root: root, CaseInsensitive: true}} {
+		r := serve(t, s, false)
+		for _, name := range []string{"pipe", "folder", "link"} {
+			if _, _, err := get(t, &Client{}, r, name); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if rec := r.record(t); rec.Error != errNotRegular.Message {
+				t.Errorf("%s: record %+v", name, rec)
+			}
+		}
+		eventually(t, func() bool { return r.Stats().Active == 0 })
+	}
+	// The pipe is not even looked into where it is found out only when it is open.
+	f, err := rootTree{root}.Open("pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
