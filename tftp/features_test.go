@@ -261,3 +261,48 @@ func TestManyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// deadTree is a tree that does not answer until it is let go.
+type deadTree struct {
+	fs.FS
+	asked, letGo chan struct{}
+	opens        bool // it does so at first, and then gives no bytes
+}
+
+type deadFile struct {
+	fs.File
+	tree *deadTree
+}
+
+func (d *deadTree) Open(name string) (fs.File, error) {
+	if !d.opens {
+		d.asked <- struct{}{}
+		<-d.letGo
+	}
+	f, err := d.FS.Open(name)
+	return deadFile{f, d}, err
+}
+
+func (f deadFile) Read(b []byte) (int, error) {
+	f.tree.asked <- struct{}{}
+	<-f.tree.letGo
+	return f.File.Read(b)
+}
+
+// TestDeadFileSystem: one that answers nothing does not keep Serve from returning.
+func TestDeadFileSystem(t *testing.T) {
+	t.Parallel()
+	for _, opens := range []bool{false, true} {
+		t.Run(fmt.Sprint("opens ", opens), func(t *testing.T) {
+			t.Parallel()
+			tree := &deadTree{FS: abc, asked: make(chan struct{}, 1), letGo: make(chan struct{}), opens: opens}
+			r := serve(t, slow(&Server{FS: tree}), false)
+			newHand(t, r).ask(opRRQ, "abc")
+			<-tree.asked
+			if err := r.stop(); !errors.Is(err, errStuck) {
+				t.Errorf("%v, want %v", err, errStuck)
+			}
+			close(tree.letGo)
+		})
+	}
+}

@@ -131,7 +131,9 @@ func (l *loop) run() error {
 			runtime.Gosched()
 		}
 	}
-	l.end()
+	if endErr := l.end(); err == nil {
+		err = endErr
+	}
 	if err != nil {
 		return fmt.Errorf("tftp: serve: %w", err)
 	}
@@ -163,8 +165,30 @@ func (l *loop) drain() {
 	l.draining, l.drained = true, l.now+max(0, d)
 }
 
+// stuckAfter is how long the end of Serve waits for file systems and origins, once
+// they have been told.
+const stuckAfter = 3 * time.Second
+
+// errStuck is what Serve returns when it has left goroutines behind, which wait
+// for the system: nobody can end them.
+var errStuck = errors.New("a file system does not answer")
+
+// waitFor waits for goroutines, for a while.
+func waitFor(wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	late := time.NewTimer(stuckAfter)
+	defer late.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-late.C:
+		return errStuck
+	}
+}
+
 // end breaks off what is left and waits for the background work.
-func (l *loop) end() {
+func (l *loop) end() (err error) {
 	for _, t := range l.transfers {
 		t.fail(&Error{CodeUndefined, "server stops"}, ResultFailed)
 	}
@@ -174,13 +198,14 @@ func (l *loop) end() {
 	l.mu.Unlock()
 	// Results that nobody wants: files to be closed, which is work again.
 	for more := true; more; {
-		l.background.Wait()
+		err = waitFor(&l.background)
 		l.mu.Lock()
-		more = len(l.posted) > 0
+		more = len(l.posted) > 0 && err == nil
 		l.finished = !more
 		l.mu.Unlock()
 		l.runPosted()
 	}
+	return err
 }
 
 // expired is called by the wheel.

@@ -3,6 +3,7 @@ package tftp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -185,7 +186,7 @@ func (s *Server) acquire() *shared {
 }
 
 // release leaves it; the last one takes it down.
-func (s *Server) release(sh *shared) {
+func (s *Server) release(sh *shared) error {
 	s.mu.Lock()
 	sh.users--
 	last := sh.users == 0
@@ -194,11 +195,15 @@ func (s *Server) release(sh *shared) {
 	}
 	s.mu.Unlock()
 	if !last {
-		return
+		return nil
 	}
 	sh.cancel()
-	sh.cache.reading.Wait()
+	err := waitFor(&sh.cache.reading)
 	sh.remotes.close()
+	if err != nil {
+		return fmt.Errorf("tftp: serve: %w", err)
+	}
+	return nil
 }
 
 // admit counts a transfer in, unless a limit is reached.
@@ -232,19 +237,25 @@ func (sh *shared) dismiss(client netip.Addr) {
 }
 
 // Serve answers requests that come to pc until ctx ends, then waits for the
-// transfers under way, DrainTimeout at most, and returns nil. It closes pc.
+// transfers under way, DrainTimeout at most, and returns nil. It closes pc. Where
+// a file system answers nothing, it leaves the goroutines that wait for that behind
+// after some seconds, and returns an error.
 //
 // A *net.UDPConn is served by an event loop on Linux, any other PacketConn by
 // goroutines; there, one address of the machine answers for all of them when
 // SinglePort is set, which is the one the system chooses. One Serve keeps one
 // processor busy at most: see ListenShared.
-func (s *Server) Serve(ctx context.Context, pc net.PacketConn) error {
+func (s *Server) Serve(ctx context.Context, pc net.PacketConn) (err error) {
 	defer pc.Close()
 	if s.PortMax < s.PortMin || s.PortMin < 0 || s.PortMax > 65535 {
 		return errors.New("tftp: serve: PortMin and PortMax are not a range of ports")
 	}
 	sh := s.acquire()
-	defer s.release(sh)
+	defer func() {
+		if releaseErr := s.release(sh); err == nil {
+			err = releaseErr
+		}
+	}()
 	l, err := newLoop(s, sh, pc)
 	if err != nil {
 		return err
