@@ -23,6 +23,12 @@ type origin interface {
 	io.Closer
 }
 
+// interruptible is an origin whose ReadAt may wait for others for long.
+type interruptible interface {
+	// interrupt is Close though ReadAt is under way, as nobody wants its bytes.
+	interrupt()
+}
+
 // identity tells whether a file is still the one that is cached.
 type identity struct {
 	size    int64 // -1: not known
@@ -61,6 +67,7 @@ type file struct {
 
 	origin origin // nil while nobody has the file open
 	refs   int
+	reads  int  // of refs, those of goroutines that read
 	gone   bool // another version has taken its place
 	slow   bool // reading it takes a goroutine, as far as is known
 	chunks map[int64]*chunk
@@ -123,9 +130,18 @@ func (f *file) release() {
 		unused, f.origin = f.origin, nil
 		c.forget(f)
 	}
+	var unwanted interruptible
+	if f.refs > 0 && f.refs == f.reads {
+		if o, ok := f.origin.(interruptible); ok {
+			unwanted, f.origin = o, nil // who opens the file next brings another
+		}
+	}
 	c.mu.Unlock()
 	if unused != nil {
 		unused.Close()
+	}
+	if unwanted != nil {
+		unwanted.interrupt()
 	}
 }
 

@@ -45,17 +45,22 @@ func (c *cache) read(f *file, i int64) {
 	}
 	c.shrink()
 	f.refs++ // the reader's own
+	f.reads++
+	origin := f.origin
 	c.reading.Add(1)
 	go func() {
 		defer c.reading.Done()
-		defer f.release()
 		for _, ch := range run {
 			c.mu.Lock()
 			data := c.buffer()
 			c.mu.Unlock()
-			n, err := f.origin.ReadAt(data, ch.index*chunkSize)
+			n, err := origin.ReadAt(data, ch.index*chunkSize)
 			c.arrived(ch, data[:n], err)
 		}
+		c.mu.Lock()
+		f.reads--
+		c.mu.Unlock()
+		f.release()
 	}()
 }
 

@@ -127,6 +127,8 @@ func wireError(err error) *Error {
 		return &Error{CodeAccess, "access denied"}
 	case errors.Is(err, ErrBusy):
 		return &Error{CodeUndefined, "server busy, try again later"}
+	case errors.Is(err, errOriginSilent):
+		return &Error{CodeUndefined, errOriginSilent.Error()}
 	case errors.Is(err, errTooLong):
 		return &Error{CodeUndefined, "transfer took longer than allowed"}
 	case errors.Is(err, errSilent):

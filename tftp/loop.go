@@ -299,8 +299,9 @@ func (l *loop) begin(d *datagram, p *packet) {
 		}
 	}
 	t.work()
+	ctx, cancel := context.WithTimeout(l.ctx, l.pace.silence)
+	t.stopLooking = cancel
 	l.background.Go(func() {
-		ctx, cancel := context.WithTimeout(l.ctx, l.pace.silence)
 		defer cancel()
 		o := l.server.look(ctx, l.sh, r)
 		l.post(func() { t.found(&o); t.settled() })

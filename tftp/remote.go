@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"strconv"
 	"sync"
 	"time"
@@ -13,265 +13,282 @@ import (
 const (
 	defaultRemoteMemory = 64 << 20 // bytes
 	defaultRemoteDisk   = 4 << 30  // bytes
-	remoteInMemory      = 2 << 20  // bytes: larger files go to the disk
-	remoteFresh         = time.Minute
-	remoteStall         = 30 * time.Second
+	defaultRemoteFresh  = time.Minute
+	defaultRemoteStale  = time.Hour
+
+	remoteInMemory  = 2 << 20          // bytes: larger files go to the disk
+	remoteStall     = 30 * time.Second // an origin that says nothing for so long is given up
+	remoteLinger    = 5 * time.Second  // a download that nobody waits for goes on; firmware asks, leaves and asks again
+	remoteAtOnce    = 64               // requests to origins, downloads among them
+	remoteFailure   = 3 * time.Second  // for so long a failed question is not asked again
+	remotesRecalled = 1024             // files of which no more is known than a failure
 )
 
-// remotes are the files behind mounts. Each is fetched once however many ask
-// for it, and kept while there is room. Methods may be called concurrently.
+// remotes are the files behind mounts. Each is asked for once however many want
+// it, and kept while there is room. Methods may be called concurrently.
+//
+// A request for a URL joins the question that is under way, or begins one where
+// what is held is not fresh; all who wait for a question get its outcome. A file
+// that is still arriving is fresh.
 type remotes struct {
-	ctx           context.Context // of the downloads
+	ctx           context.Context // of questions and downloads
 	fetcher       Fetcher
 	dir           string
-	memory, disk  int64         // limits, bytes
+	memory, disk  int64         // limits on all copies, also those on their way or replaced; bytes
 	fresh         time.Duration // for so long nobody asks the origin again
-	stall         time.Duration // a download without progress is given up
-	mu            sync.Mutex
-	objects       map[string]*object // guarded by mu, by URL
-	serial        int                // guarded by mu
-	downloads     sync.WaitGroup
-	fetches, hits func() // counters
+	stale         time.Duration // and so much longer a copy does while the origin fails
+	stall, linger time.Duration
+	slots         chan struct{} // one is taken for each request to an origin
+	fetches, hits func()        // counters
+	failing       func(url string, err error)
+	work          sync.WaitGroup
+
+	mu                   sync.Mutex
+	files                map[string]*remote // guarded by mu, by URL
+	copies               map[*remoteCopy]struct{}
+	memoryHeld, diskHeld int64 // guarded by mu: of copies
+	serial               int   // guarded by mu
 }
 
-// object is what is known of one URL. Its fields are guarded by remotes.mu.
-type object struct {
-	busy    chan struct{} // closed when whoever asks the origin has an answer; nil: nobody does
-	spool   *spool
-	version string
-	tag     string // tells this spool from others
-	refs    int    // readers, and the download
-	checked time.Time
-	used    time.Time
+// remote is what is known of one URL. Its fields are guarded by remotes.mu.
+type remote struct {
+	url     string
+	asking  *question   // nil: nobody asks
+	copy    *remoteCopy // the current one; nil: there is none
+	checked time.Time   // when the origin said that it was
+	err     error       // what the origin failed with since
+	failed  time.Time
 }
 
-// handle is one reader's origin.
-type handle struct {
-	*spool
-	close func()
+// question is one request to an origin, on behalf of all who wait for it.
+type question struct {
+	cancel  context.CancelCauseFunc
+	waiting int           // guarded by remotes.mu
+	done    chan struct{} // closed when there is an outcome
+	copy    *remoteCopy   // held once for each who waits
+	err     error
 }
 
-// Close gives the spool back.
-func (h *handle) Close() error { h.close(); return nil }
+// newRemotes are the remote files of a server.
+func newRemotes(ctx context.Context, s *Server) *remotes {
+	r := &remotes{
+		ctx: ctx, fetcher: s.Fetcher, dir: s.CacheDir,
+		memory: limit(s.RemoteMemory, defaultRemoteMemory), disk: limit(s.RemoteDisk, defaultRemoteDisk),
+		fresh: s.RemoteFresh, stale: s.RemoteStale, stall: remoteStall, linger: remoteLinger,
+		slots:   make(chan struct{}, remoteAtOnce),
+		fetches: func() { s.counters.fetches.Add(1) }, hits: func() { s.counters.fetchHits.Add(1) },
+		failing: func(url string, err error) {
+			s.logger().Warn("tftp: origin fails, the copy is used", "proto", "tftp", "op", "fetch", "url", url, "err", err)
+		},
+		files: map[string]*remote{}, copies: map[*remoteCopy]struct{}{},
+	}
+	if r.fetcher == nil {
+		r.fetcher = &HTTPFetcher{}
+	}
+	if r.fresh == 0 {
+		r.fresh = defaultRemoteFresh
+	}
+	if r.stale == 0 {
+		r.stale = defaultRemoteStale
+	}
+	return r
+}
 
 // open gives the content of a URL, which may still be on its way.
 func (r *remotes) open(ctx context.Context, url string) (origin, identity, error) {
-	for {
-		r.mu.Lock()
-		o := r.objects[url]
-		if o == nil {
-			o = &object{}
-			r.objects[url] = o
+	now := time.Now()
+	r.mu.Lock()
+	f := r.files[url]
+	if f == nil {
+		r.forget()
+		f = &remote{url: url}
+		r.files[url] = f
+	}
+	switch {
+	case f.asking != nil:
+		r.hits()
+	case f.copy != nil && (f.copy.arriving || now.Sub(f.checked) < r.fresh):
+		r.hits()
+		defer r.mu.Unlock()
+		return r.hold(f.copy)
+	case f.err != nil && r.fresh > 0 && now.Sub(f.failed) < remoteFailure:
+		r.hits()
+		defer r.mu.Unlock()
+		if r.makesDo(f, now) {
+			return r.hold(f.copy)
 		}
-		if o.busy == nil {
-			if o.spool != nil && !o.spool.failed() && time.Since(o.checked) < r.fresh {
-				r.hits()
-				defer r.mu.Unlock()
-				return r.hold(o)
-			}
-			o.busy = make(chan struct{})
-			r.mu.Unlock()
-			return r.ask(ctx, url, o)
-		}
-		busy := o.busy
-		r.mu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
+		return nil, identity{}, f.err
+	default:
+		r.ask(f)
+	}
+	q := f.asking
+	q.waiting++
+	r.mu.Unlock()
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		if r.leave(f, q) {
 			return nil, identity{}, ctx.Err()
 		}
 	}
+	if q.err != nil {
+		return nil, identity{}, q.err
+	}
+	return r.handle(q.copy)
 }
 
-// hold makes a reader. mu is held.
-func (r *remotes) hold(o *object) (origin, identity, error) {
-	o.refs++
-	o.used = time.Now()
-	s := o.spool
-	h := &handle{spool: s}
-	h.close = sync.OnceFunc(func() { r.release(o, s) })
-	return h, identity{size: s.length(), tag: o.tag}, nil
+// leave is called by one who waits for a question no longer. It reports false when
+// there is an outcome. A question that nobody waits for is given up.
+func (r *remotes) leave(f *remote, q *question) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.asking != q {
+		return false
+	}
+	if q.waiting--; q.waiting == 0 {
+		f.asking = nil
+		q.cancel(nil)
+	}
+	return true
 }
 
-// ask has the fetcher look, and starts the download of what is new. The caller
-// has set o.busy.
-func (r *remotes) ask(ctx context.Context, url string, o *object) (origin, identity, error) {
-	held := o.version // nobody else writes it while busy is set
-	if o.spool == nil || o.spool.failed() {
-		held = ""
+// ask begins a question. mu is held.
+func (r *remotes) ask(f *remote) {
+	q := &question{done: make(chan struct{})}
+	var ctx context.Context
+	ctx, q.cancel = context.WithCancelCause(r.ctx)
+	f.asking = q
+	held := ""
+	if f.copy != nil {
+		held = f.copy.version
 	}
 	r.fetches()
-	dctx, cancel := context.WithCancel(r.ctx)
-	stop := context.AfterFunc(ctx, cancel) // until there is an answer
-	got, err := r.fetcher.Fetch(dctx, url, held)
-	abandoned := !stop()
-	if err == nil && abandoned && got.Body != nil {
-		got.Body.Close()
-		err = ctx.Err()
+	r.work.Go(func() {
+		got, err := r.fetch(ctx, q, f.url, held)
+		var c *remoteCopy
+		if err == nil && !got.NotModified {
+			if c, err = r.receive(f, q, got); err != nil {
+				got.Body.Close()
+				<-r.slots
+			}
+		}
+		r.answer(f, q, c, err)
+	})
+}
+
+// fetch has the fetcher look. Its slot is kept where there is a body to come.
+func (r *remotes) fetch(ctx context.Context, q *question, url, held string) (*Fetched, error) {
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		r.giveUpIdle()
+		select {
+		case r.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	close(o.busy)
-	o.busy = nil
+	late := time.AfterFunc(r.stall, func() { q.cancel(errOriginSilent) })
+	got, err := r.fetcher.Fetch(ctx, url, held)
+	inTime := late.Stop()
 	switch {
-	case err == nil && got.Size > r.disk:
-		got.Body.Close()
-		err = errSpoolFull
 	case err == nil && got.NotModified && held == "":
 		err = errors.New("origin answered 304 to an unconditional request")
+	case err == nil && got.NotModified:
+		<-r.slots
+		return got, nil
+	case err == nil && got.Size > r.disk:
+		err = errSpoolFull
+	case err == nil && inTime:
+		return got, nil
+	case !inTime:
+		err = errOriginSilent
 	}
-	if err != nil {
-		cancel()
-		if o.refs == 0 && o.spool == nil {
-			delete(r.objects, url)
-		}
-		return nil, identity{}, fmt.Errorf("tftp: fetch %s: %w", url, err)
+	if got != nil && got.Body != nil {
+		got.Body.Close()
 	}
-	o.checked = time.Now()
-	if got.NotModified {
-		cancel()
-		return r.hold(o)
-	}
-	r.replace(url, o, got, dctx, cancel)
-	return r.hold(r.objects[url])
+	<-r.slots
+	return nil, fmt.Errorf("tftp: fetch %s: %w", url, err)
 }
 
-// replace puts a new object in the place of o and starts its download. mu is
-// held.
-func (r *remotes) replace(url string, o *object, got *Fetched, ctx context.Context, cancel context.CancelFunc) {
-	if o.refs == 0 && o.spool != nil {
-		o.spool.remove()
-	}
-	r.serial++
-	fresh := &object{
-		spool:   newSpool(r.dir, got.Size, min(remoteInMemory, r.memory), r.disk),
-		version: got.Version, tag: strconv.Itoa(r.serial), refs: 1,
-		checked: time.Now(), used: time.Now(),
-	}
-	r.objects[url] = fresh
-	r.downloads.Add(1)
-	go func() {
-		defer r.downloads.Done()
-		defer cancel()
-		fresh.spool.end(r.download(fresh.spool, got, cancel))
-		r.release(fresh, fresh.spool)
-	}()
-}
+// errOriginSilent says that an origin did not answer, or stopped in the middle.
+var errOriginSilent = errors.New("the origin does not answer")
 
-// download fills the spool. A body that stalls is cut off.
-func (r *remotes) download(s *spool, got *Fetched, cancel context.CancelFunc) error {
-	defer got.Body.Close()
-	stalled := time.AfterFunc(r.stall, cancel)
-	defer stalled.Stop()
-	n, err := io.Copy(s, &alive{got.Body, func() { stalled.Reset(r.stall) }})
-	if err == nil && got.Size >= 0 && n != got.Size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err == nil || errors.Is(err, errSpoolFull) {
-		return err
-	}
-	return &originError{got: n, err: err}
-}
-
-// alive is a reader that reports each read.
-type alive struct {
-	io.Reader
-	progress func()
-}
-
-// Read reads and reports.
-func (a *alive) Read(b []byte) (int, error) {
-	n, err := a.Reader.Read(b)
-	a.progress()
-	return n, err
-}
-
-// originError says that an origin failed while its file was being sent.
-type originError struct {
-	got int64 // bytes
-	err error
-}
-
-func (e *originError) Error() string {
-	return fmt.Sprintf("origin failed after %d bytes: %v", e.got, e.err)
-}
-
-func (e *originError) Unwrap() error { return e.err }
-
-// As tells the client where it failed, and not why: that names hosts.
-func (e *originError) As(target any) bool {
-	t, ok := target.(**Error)
-	if ok {
-		*t = &Error{CodeUndefined, fmt.Sprintf("origin failed after %d bytes", e.got)}
-	}
-	return ok
-}
-
-// release is called when a reader, or the download, has finished with a spool.
-func (r *remotes) release(o *object, s *spool) {
+// answer gives the outcome of a question to all who wait for it. c is a new copy,
+// nil when there is none.
+func (r *remotes) answer(f *remote, q *question, c *remoteCopy, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	o.refs--
-	if o.refs == 0 && (s.failed() || !r.current(o)) {
-		r.discard(o)
+	if c == nil {
+		q.cancel(nil)
 	}
-	r.shrink()
-}
-
-// current reports whether the object is the one of its URL. mu is held.
-func (r *remotes) current(o *object) bool {
-	for _, x := range r.objects {
-		if x == o {
-			return true
+	if f.asking != q { // nobody waits any more
+		if c != nil {
+			r.drop(c)
 		}
+		return
 	}
-	return false
-}
-
-// discard forgets an object that nobody reads. mu is held.
-func (r *remotes) discard(o *object) {
-	for url, x := range r.objects {
-		if x == o && o.busy == nil {
-			delete(r.objects, url)
+	f.asking = nil
+	defer close(q.done)
+	now := time.Now()
+	switch {
+	case err == nil:
+		f.err, f.checked = nil, now
+		if c != nil {
+			r.replace(f, c)
 		}
-	}
-	if o.busy == nil || !r.current(o) {
-		o.spool.remove()
-	}
-}
-
-// shrink discards the objects that were not used for longest until the limits
-// hold. mu is held.
-func (r *remotes) shrink() {
-	for {
-		var memory, disk int64
-		var oldest *object
-		for _, o := range r.objects {
-			if o.spool == nil {
-				continue
-			}
-			m, d := o.spool.held()
-			memory, disk = memory+m, disk+d
-			if o.refs == 0 && o.busy == nil && (oldest == nil || o.used.Before(oldest.used)) {
-				oldest = o
-			}
+	default:
+		f.err, f.failed = err, now
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			r.replace(f, nil) // the origin works, and has it no longer
 		}
-		if oldest == nil || memory <= r.memory && disk <= r.disk {
+		if !r.makesDo(f, now) {
+			q.err = err
 			return
 		}
-		r.discard(oldest)
+		r.failing(f.url, err)
+	}
+	q.copy = f.copy
+	q.copy.refs += q.waiting
+	q.copy.used = now
+	if q.copy.failed { // in the meantime: they will find out, and nobody else
+		r.replace(f, nil)
 	}
 }
 
-// close ends: the downloads have ended before, with their context.
-func (r *remotes) close() {
-	r.downloads.Wait()
+// makesDo reports whether the copy of a file serves while its origin fails: RFC
+// 5861 4 calls that stale-if-error. mu is held.
+func (r *remotes) makesDo(f *remote, now time.Time) bool {
+	return f.copy != nil && r.stale > 0 && now.Sub(f.checked) < max(0, r.fresh)+r.stale
+}
+
+// forget drops the files of which nothing but a failure is known when they are
+// many, before another is asked for: clients may think of any name. mu is held.
+func (r *remotes) forget() {
+	if len(r.files) < remotesRecalled {
+		return
+	}
+	for url, f := range r.files {
+		if f.copy == nil && f.asking == nil {
+			delete(r.files, url)
+		}
+	}
+}
+
+// tag names a copy. mu is held.
+func (r *remotes) tag() string {
+	r.serial++
+	return strconv.Itoa(r.serial)
+}
+
+// close ends questions and downloads, whose context has ended, and gives back what
+// is held.
+func (r *remotes) close() error {
+	err := waitFor(&r.work)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for url, o := range r.objects {
-		if o.spool != nil {
-			o.spool.remove()
-		}
-		delete(r.objects, url)
+	for c := range r.copies {
+		r.drop(c)
 	}
+	return err
 }

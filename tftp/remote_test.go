@@ -225,12 +225,10 @@ func (s *stalling) Fetch(ctx context.Context, _, _ string) (*Fetched, error) {
 // TestOriginStalls: a download without progress is given up.
 func TestOriginStalls(t *testing.T) {
 	t.Parallel()
-	r := &remotes{
-		ctx: t.Context(), fetcher: &stalling{}, dir: t.TempDir(), objects: map[string]*object{},
-		memory: 1 << 20, disk: 1 << 20, fresh: time.Minute, stall: 20 * time.Millisecond,
-		fetches: func() {}, hits: func() {},
-	}
-	defer r.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRemotes(ctx, &Server{Fetcher: &stalling{}, CacheDir: t.TempDir()})
+	r.stall = 20 * time.Millisecond
+	defer func() { cancel(); r.close() }()
 	f, id, err := r.open(t.Context(), "u")
 	if err != nil || id.size != 1000 {
 		t.Fatal(id, err)

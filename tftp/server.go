@@ -100,12 +100,20 @@ type Server struct {
 	// CacheDir is where large files behind Mounts are kept while Serve runs.
 	// "": the folder for temporary files.
 	CacheDir string
-	// RemoteMemory and RemoteDisk limit what is kept of files behind Mounts, in
-	// bytes; no single file may exceed RemoteDisk. 0: 64 MiB and 4 GiB.
+	// RemoteMemory and RemoteDisk limit what is held of files behind Mounts, in
+	// bytes, those on their way and those in use among it: what exceeds
+	// RemoteMemory goes to the disk, and what exceeds RemoteDisk, alone or with
+	// what is in use, is refused. 0: 64 MiB and 4 GiB; negative: unlimited.
 	RemoteMemory, RemoteDisk int64
-	// RemoteFresh is for how long the origin of such a file is not asked again.
-	// 0: 1 minute; negative: it is asked for each request.
+	// RemoteFresh is for how long the origin of such a file is not asked again
+	// after it has answered; when it has failed that is 3 seconds. 0: 1 minute;
+	// negative: it is asked for each request, those that come while it is being
+	// asked taken together.
 	RemoteFresh time.Duration
+	// RemoteStale is for how long beyond RemoteFresh a copy is served when the
+	// origin fails: other than by saying that there is no such file, or none for
+	// us. 0: 1 hour; negative: not at all.
+	RemoteStale time.Duration
 
 	// Quirks are what some clients need to have different.
 	Quirks []Quirk
@@ -167,18 +175,7 @@ func (s *Server) acquire() *shared {
 		}
 		sh.folder = &folder{fsys: sh.fsys}
 		sh.cache = newCache(limit(s.CacheBytes, defaultCacheBytes))
-		sh.remotes = &remotes{
-			ctx: sh.ctx, fetcher: s.Fetcher, dir: s.CacheDir, objects: map[string]*object{},
-			memory: limit(s.RemoteMemory, defaultRemoteMemory), disk: limit(s.RemoteDisk, defaultRemoteDisk),
-			fresh: s.RemoteFresh, stall: remoteStall,
-			fetches: func() { s.counters.fetches.Add(1) }, hits: func() { s.counters.fetchHits.Add(1) },
-		}
-		if sh.remotes.fetcher == nil {
-			sh.remotes.fetcher = &HTTPFetcher{}
-		}
-		if sh.remotes.fresh == 0 {
-			sh.remotes.fresh = remoteFresh
-		}
+		sh.remotes = newRemotes(sh.ctx, s)
 		s.shared = sh
 	}
 	s.shared.users++
@@ -198,9 +195,7 @@ func (s *Server) release(sh *shared) error {
 		return nil
 	}
 	sh.cancel()
-	err := waitFor(&sh.cache.reading)
-	sh.remotes.close()
-	if err != nil {
+	if err := errors.Join(waitFor(&sh.cache.reading), sh.remotes.close()); err != nil {
 		return fmt.Errorf("tftp: serve: %w", err)
 	}
 	return nil

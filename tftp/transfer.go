@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -26,6 +27,8 @@ type transfer struct {
 	began   instant
 	rec     Record
 	opening []byte // OACK or ACK 0
+
+	stopLooking context.CancelFunc // for the file: nobody wants it any more
 
 	blockSize int
 	sender    sender
@@ -314,6 +317,7 @@ func (t *transfer) leave() {
 		return
 	}
 	t.gone = true
+	t.stopLooking()
 	l := t.loop
 	l.wheel.Stop(&t.timer)
 	if l.transfers[t.peer] == t {
