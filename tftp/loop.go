@@ -189,8 +189,11 @@ func waitFor(wg *sync.WaitGroup) error {
 
 // end breaks off what is left and waits for the background work.
 func (l *loop) end() (err error) {
+	stop := func(t *transfer) { t.fail(&Error{CodeUndefined, "server stops"}, ResultFailed) }
 	for _, t := range l.transfers {
-		t.fail(&Error{CodeUndefined, "server stops"}, ResultFailed)
+		if !t.writing.ending {
+			stop(t)
+		}
 	}
 	l.cancel()
 	l.mu.Lock()
@@ -204,6 +207,11 @@ func (l *loop) end() (err error) {
 		l.finished = !more
 		l.mu.Unlock()
 		l.runPosted()
+	}
+	l.mu.Lock() // what is posted from now on runs where it is
+	defer l.mu.Unlock()
+	for _, t := range l.transfers { // uploads that were committed, or that nobody can end
+		stop(t)
 	}
 	return err
 }

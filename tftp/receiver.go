@@ -23,6 +23,9 @@ type receiver struct {
 	complete bool   // the last block is in
 	dallying bool   // and has been acknowledged
 
+	reassuring bool    // the last ACK is to be sent once more: storing takes its time
+	reassured  instant // when it was
+
 	retries int // packets sent again
 	strange int // blocks that were not the next one
 }
@@ -78,7 +81,7 @@ func (r *receiver) data(number uint16, n int, now instant) (take bool, err error
 	}
 	switch d := r.ahead(number); {
 	case d <= 0:
-		r.repeated(d)
+		r.repeated(d, now)
 		return false, nil
 	case d > 1:
 		r.jumped(d)
@@ -123,13 +126,31 @@ func (r *receiver) ahead(number uint16) int64 {
 // repeated is a block that is in already: the peer missed our ACK. RFC 1123
 // 4.2.3.1: it is acknowledged again, and that can do no harm, as senders ignore
 // a second ACK. Of a window only the last block is answered.
-func (r *receiver) repeated(d int64) {
+func (r *receiver) repeated(d int64, now instant) {
 	r.strange++
-	if d != 0 || r.got == 0 || r.got != r.acked || r.complete && !r.dallying {
-		return
+	switch {
+	case d != 0 || r.got == 0:
+	case r.due && r.got != r.acked || r.complete && !r.dallying:
+		r.reassure(now)
+	case r.got == r.acked:
+		r.due = true
+		r.retries++
 	}
-	r.due = true
-	r.retries++
+}
+
+// reassure is for a peer that asks while its block is being stored, which may not be
+// acknowledged before: the ACK of the one before says that somebody is there. Not
+// for each question, since there are peers that ask anew for each such ACK.
+func (r *receiver) reassure(now instant) {
+	if r.reassured == 0 || now-r.reassured >= r.first {
+		r.reassured, r.reassuring = now, true
+	}
+}
+
+// reassurance is the number of that ACK, where it is due.
+func (r *receiver) reassurance() (number uint16, due bool) {
+	due, r.reassuring = r.reassuring, false
+	return r.rollover.wire(r.acked), due
 }
 
 // jumped is a block after one that is missing: RFC 7440 4 has the last good one

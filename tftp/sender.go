@@ -129,6 +129,7 @@ func (s *sender) ack(number uint16, now instant) bool {
 // it says that the first block was lost (RFC 7440 4), unless it is a copy: one
 // that came sooner than an answer can, or the answer to blocks sent twice.
 func (s *sender) repeated(now instant) bool {
+	s.progress(now) // none, but the peer is there: it may be busy storing
 	if s.window == 1 || s.next == s.base+1 || s.resent > 0 {
 		return false
 	}

@@ -49,6 +49,9 @@ func (t *transfer) supersededBy(request []byte) bool {
 	if t.recorded && !t.write {
 		return true
 	}
+	if t.writing.ending {
+		return false
+	}
 	if t.request != string(request) {
 		return true
 	}
@@ -167,6 +170,10 @@ func (t *transfer) stranger(d *datagram) {
 // aborted is an ERROR of the client. Before the first block, with options
 // answered, it has learnt what it wanted to know.
 func (t *transfer) aborted(p *packet) {
+	if t.writing.ending {
+		t.writing.left = &Error{p.code, p.message}
+		return
+	}
 	if !t.write && t.sender.base == 0 && t.rec.Granted != "" {
 		t.finish(ResultProbe, nil)
 		return
@@ -190,6 +197,8 @@ func (t *transfer) deadline() instant {
 	switch {
 	case t.recorded:
 		return t.writing.dallied
+	case t.writing.ending:
+		return t.loop.now + t.receiver.silence // until the goroutine is done
 	case t.write:
 		return t.receiver.deadline()
 	case t.reading.blocked:
@@ -222,7 +231,12 @@ func (t *transfer) expire() {
 	} else if t.sock != nil {
 		var err error
 		switch {
+		case t.writing.ending:
+			// Whatever the client was told now could turn out to be wrong.
 		case t.write:
+			if t.writing.busy {
+				t.receiver.progress(now) // it is the disk that is slow, not the client
+			}
 			err = t.receiver.expire(now)
 		default:
 			if t.reading.wanted != 0 {

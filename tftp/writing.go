@@ -1,6 +1,9 @@
 package tftp
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 const (
 	// writeAtOnce is how much of an upload is gathered for one Write, in bytes.
@@ -15,8 +18,10 @@ type writing struct {
 	decoder asciiDecoder
 	buf     []byte // the loop's
 	spare   []byte
-	busy    bool // a goroutine has the upload
-	ended   bool // the transfer is over; the goroutine that has the upload ends it
+	busy    bool   // a goroutine has the upload
+	ending  bool   // and commits it: what comes of the transfer depends on that alone
+	left    *Error // what the client said who did not wait for that; nil: it waits
+	ended   bool   // the transfer is over; the goroutine that has the upload ends it
 	bytes   int64
 	dallied instant // when the transfer leaves
 }
@@ -55,6 +60,10 @@ func (t *transfer) advanceWriting() {
 		t.store()
 		full = false
 	}
+	if number, due := r.reassurance(); due {
+		b := appendHeader(t.loop.scratch[:0], opACK, number)
+		t.sock.send(b, len(b), t.peer, t.local)
+	}
 	if !r.due || full && w.busy && !r.dallying {
 		return
 	}
@@ -70,7 +79,7 @@ func (t *transfer) advanceWriting() {
 func (t *transfer) store() {
 	w := &t.writing
 	b, up, last := w.buf, w.upload, t.receiver.complete
-	w.buf, w.spare, w.busy = w.spare[:0], nil, true
+	w.buf, w.spare, w.busy, w.ending = w.spare[:0], nil, true, last
 	t.work()
 	t.loop.background.Go(func() {
 		var err error
@@ -88,7 +97,7 @@ func (t *transfer) store() {
 // stored is called when the goroutine is done.
 func (t *transfer) stored(b []byte, committed bool, err error) {
 	w := &t.writing
-	w.busy, w.spare = false, b[:0]
+	w.busy, w.ending, w.spare = false, false, b[:0]
 	if committed {
 		w.upload = nil
 	}
@@ -96,7 +105,14 @@ func (t *transfer) stored(b []byte, committed bool, err error) {
 		t.abandon()
 		return
 	}
-	if err != nil {
+	switch {
+	case w.left != nil && committed:
+		t.finish(ResultAborted, fmt.Errorf("%w; the file is there", w.left))
+		return
+	case w.left != nil:
+		t.finish(ResultAborted, w.left)
+		return
+	case err != nil:
 		t.fail(err, ResultFailed)
 		return
 	}

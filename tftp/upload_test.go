@@ -1,0 +1,132 @@
+package tftp
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// slowUpload takes its time.
+type slowUpload struct {
+	memoryUpload
+	write, commit time.Duration // how long each takes
+	hold          chan struct{} // what commits wait for, if it is not nil
+	ending        chan struct{} // gets one when they begin to
+	committed     atomic.Bool
+}
+
+func (u *slowUpload) Write(b []byte) (int, error) {
+	time.Sleep(u.write)
+	return u.memoryUpload.Write(b)
+}
+
+func (u *slowUpload) Commit() error {
+	time.Sleep(u.commit)
+	if u.hold != nil {
+		u.ending <- struct{}{}
+		<-u.hold
+	}
+	u.committed.Store(true)
+	return nil
+}
+
+// into has a server take what comes into one upload.
+func into(u Upload) func(context.Context, *Request) (Upload, error) {
+	return func(context.Context, *Request) (Upload, error) { return u, nil }
+}
+
+// held is an upload whose commit waits for the test.
+func held() *slowUpload {
+	return &slowUpload{hold: make(chan struct{}), ending: make(chan struct{}, 1)}
+}
+
+// TestSlowDisk: the time that it takes to store is neither side's silence.
+func TestSlowDisk(t *testing.T) {
+	t.Parallel()
+	for name, u := range map[string]*slowUpload{"write": {write: 350 * time.Millisecond}, "commit": {commit: 1100 * time.Millisecond}} {
+		for _, window := range []int{1, 16} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				up := &slowUpload{write: u.write, commit: u.commit}
+				r := serve(t, &Server{Create: into(up), Timeout: 50 * time.Millisecond, Silence: 200 * time.Millisecond}, false)
+				data := noise(50_000)
+				c := &Client{Timeout: 50 * time.Millisecond, Silence: 600 * time.Millisecond, WindowSize: window}
+				_, err := c.Put(t.Context(), r.addr.String(), "x", bytes.NewReader(data), int64(len(data)))
+				if rec := r.record(t); rec.Result != ResultOK || err != nil || !bytes.Equal(up.Bytes(), data) {
+					t.Errorf("window %d: %d bytes, %v, record %+v", window, up.Len(), err, rec)
+				}
+			})
+		}
+	}
+}
+
+// TestReassured: who asks while its last block is stored is told that somebody is
+// there, with the ACK that it has already, now and then.
+func TestReassured(t *testing.T) {
+	t.Parallel()
+	u := held()
+	r := serve(t, slow(&Server{Create: into(u)}), false)
+	h := newHand(t, r)
+	h.ask(opWRQ, "f")
+	h.expect("ACK 0")
+	last := &packet{op: opDATA, block: 1, data: []byte("hello")}
+	h.say(last)
+	<-u.ending
+	h.say(last)
+	h.expect("ACK 0")
+	h.say(last)
+	h.expectNothing()
+	close(u.hold)
+	h.expect("ACK 1")
+	if rec := r.record(t); rec.Result != ResultOK {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// TestLeavesWhileStored: a client that gives up meanwhile, and what the record says
+// then.
+func TestLeavesWhileStored(t *testing.T) {
+	t.Parallel()
+	u := held()
+	r := serve(t, slow(&Server{Create: into(u)}), false)
+	h := newHand(t, r)
+	h.ask(opWRQ, "f")
+	h.expect("ACK 0")
+	h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+	<-u.ending
+	h.say(&packet{op: opERROR, message: "too slow"})
+	h.to = r.addr
+	h.ask(opWRQ, "g") // and begins anew: not before that is settled
+	h.expectNothing()
+	close(u.hold)
+	if rec := r.record(t); rec.Result != ResultAborted || !strings.Contains(rec.Error, "too slow") || !strings.Contains(rec.Error, "the file is there") {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// TestStopWhileStored: the end of the server waits for what is being stored, and the
+// client is told what came of it.
+func TestStopWhileStored(t *testing.T) {
+	t.Parallel()
+	u := held()
+	r := serve(t, slow(&Server{Create: into(u)}), false)
+	h := newHand(t, r)
+	h.ask(opWRQ, "f")
+	h.expect("ACK 0")
+	h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+	<-u.ending
+	ended := make(chan error, 1)
+	go func() { ended <- r.stop() }()
+	h.expectNothing()
+	close(u.hold)
+	h.expect("ACK 1")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if rec := r.record(t); rec.Result != ResultOK || !u.committed.Load() {
+		t.Errorf("record %+v", rec)
+	}
+}
