@@ -266,7 +266,11 @@ func (l *loop) request(d *datagram) {
 			l.server.counters.repeated.Add(1)
 			return
 		}
-		old.fail(nil, ResultAborted)
+		result := ResultAborted
+		if old.probes() { // this is what the client wanted to know the size for
+			result = ResultProbe
+		}
+		old.fail(nil, result)
 	}
 	if !l.admit(d.from.Addr()) {
 		l.server.counters.refusedBusy.Add(1)
@@ -350,10 +354,13 @@ func (l *loop) recorder() {
 // log writes the line of one transfer.
 func (s *Server) log(r *Record) {
 	args := []any{"peer", r.Client, "proto", "tftp", "op", r.Op, "transfer", r}
+	if r.Error != "" {
+		args = append(args, "err", r.Error)
+	}
 	switch r.Result {
 	case ResultOK, ResultProbe:
 		s.logger().Info("tftp: transfer", args...)
 	default:
-		s.logger().Warn("tftp: transfer", append(args, "err", r.Error)...)
+		s.logger().Warn("tftp: transfer", args...)
 	}
 }

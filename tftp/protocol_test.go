@@ -94,7 +94,7 @@ func TestRequestTwice(t *testing.T) {
 			// Another request from the same port: the client has begun anew.
 			h.ask(opRRQ, "abc", option{"blksize", "20"})
 			h.expect("OACK [blksize=20]")
-			if rec := r.record(t); rec.Result != ResultAborted {
+			if rec := r.record(t); rec.Result != ResultProbe { // it had got no block yet
 				t.Errorf("record %+v", rec)
 			}
 			if single != (h.to == r.addr && transfer == r.addr) {
@@ -115,17 +115,38 @@ func TestRequestTwice(t *testing.T) {
 func TestProbeIsNoError(t *testing.T) {
 	t.Parallel()
 	r := serve(t, slow(&Server{FS: abc}), false)
-	for _, code := range []ErrorCode{CodeUndefined, CodeOptions} {
+	for code, want := range map[ErrorCode]Result{
+		CodeUndefined: ResultProbe, CodeUnknownTransfer: ResultProbe,
+		// These are no way to say that it was enough.
+		CodeDiskFull: ResultAborted, CodeOptions: ResultAborted,
+	} {
 		h := newHand(t, r)
 		h.ask(opRRQ, "abc", option{"tsize", "0"})
 		h.expect("OACK [tsize=30]")
 		h.say(&packet{op: opERROR, code: code, message: "TFTP Aborted"})
-		if rec := r.record(t); rec.Result != ResultProbe || rec.Error != "" {
-			t.Errorf("record %+v", rec)
+		if rec := r.record(t); rec.Result != want || !strings.Contains(rec.Error, "TFTP Aborted") {
+			t.Errorf("record %+v, want %s", rec, want)
 		}
 		h.expectNothing() // an ERROR is not answered
 	}
+	// Another request from the same port ends a probe, too.
 	h := newHand(t, r)
+	h.ask(opRRQ, "abc", option{"tsize", "0"})
+	h.expect("OACK [tsize=30]")
+	h.to = r.addr
+	h.ask(opRRQ, "abc", option{"blksize", "10"})
+	h.expect("OACK [blksize=10]")
+	if rec := r.record(t); rec.Result != ResultProbe {
+		t.Errorf("record %+v", rec)
+	}
+	// Once blocks are on their way it is none.
+	h.ack(0)
+	h.expect(`DATA 1 "abcdefghij"`)
+	h.say(&packet{op: opERROR, message: "full"})
+	if rec := r.record(t); rec.Result != ResultAborted || !strings.Contains(rec.Error, "full") || rec.Bytes != 0 {
+		t.Errorf("record %+v", rec)
+	}
+	h = newHand(t, r)
 	h.ask(opRRQ, "abc", option{"blksize", "10"})
 	h.expect("OACK [blksize=10]")
 	h.ack(0)

@@ -14,8 +14,8 @@ const (
 	// ResultOK: all was transferred and acknowledged.
 	ResultOK Result = "ok"
 	// ResultProbe: the client asked for the options, the size mostly, and left
-	// before the first block. Firmware does so before it loads a file; it is not
-	// an error.
+	// before the first block, with an ERROR or a new request. Firmware does so
+	// before it loads a file; it is not an error. What the client said is in Error.
 	ResultProbe Result = "probe"
 	// ResultRefused: the server answered the request with an error.
 	ResultRefused Result = "refused"

@@ -167,18 +167,24 @@ func (t *transfer) stranger(d *datagram) {
 	t.sock.send(b, len(b), d.from, t.local)
 }
 
-// aborted is an ERROR of the client. Before the first block, with options
-// answered, it has learnt what it wanted to know.
+// probes reports whether a client that leaves now has only asked: before the first
+// block, with options answered, it has learnt what it wanted to know.
+func (t *transfer) probes() bool {
+	return !t.write && t.sock != nil && t.sender.opening
+}
+
+// aborted is an ERROR of the client. That its disk is full or that the options do
+// not suit it is no way to say that it has learnt enough.
 func (t *transfer) aborted(p *packet) {
 	if t.writing.ending {
 		t.writing.left = &Error{p.code, p.message}
 		return
 	}
-	if !t.write && t.sender.base == 0 && t.rec.Granted != "" {
-		t.finish(ResultProbe, nil)
-		return
+	result := ResultAborted
+	if t.probes() && p.code != CodeDiskFull && p.code != CodeOptions {
+		result = ResultProbe
 	}
-	t.finish(ResultAborted, &Error{p.code, p.message})
+	t.finish(result, &Error{p.code, p.message})
 }
 
 // advance sends what is due and sets the timer.
@@ -287,7 +293,7 @@ func (t *transfer) record(result Result, err error) {
 	r.Result = result
 	if err != nil {
 		r.Error = err.Error()
-		if e, ok := err.(*Error); ok && result != ResultAborted {
+		if e, ok := err.(*Error); ok && result != ResultAborted && result != ResultProbe {
 			r.Error = e.Message // ours, not the peer's
 		}
 	}
