@@ -1,13 +1,17 @@
 package tftp
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // blockSource cuts a reader into blocks and keeps those that may have to be sent
 // again.
 type blockSource struct {
 	r       io.Reader
 	ascii   bool
-	size    int // of a block
+	size    int   // of a block
+	whole   int64 // how many bytes there are to be; -1: not known
 	first   uint64
 	kept    [][]byte
 	encoder asciiEncoder
@@ -17,6 +21,9 @@ type blockSource struct {
 	lastLen int
 	last    uint64
 }
+
+// errOtherSize says that a file was announced with a size that it has not.
+var errOtherSize = errors.New("the input has another size than announced")
 
 // start sets the block size; nothing has been cut yet.
 func (s *blockSource) start(p params) { s.size, s.first = p.blockSize, 1 }
@@ -33,8 +40,14 @@ func (s *blockSource) block(n, base uint64) (b []byte, last bool, err error) {
 			return nil, false, err
 		}
 		s.kept = append(s.kept, b)
+		number := s.first + uint64(len(s.kept)) - 1
 		if len(b) < s.size {
-			s.last, s.lastLen = s.first+uint64(len(s.kept))-1, len(b)
+			s.last, s.lastLen = number, len(b)
+		}
+		// The last block would make a file of it: an announcement that is not kept
+		// has to end the transfer before.
+		if total := s.bytes(number); s.whole >= 0 && (total > s.whole || s.last != 0 && total < s.whole) {
+			return nil, false, errOtherSize
 		}
 	}
 	b = s.kept[n-s.first]

@@ -83,7 +83,8 @@ func (c *Client) Get(ctx context.Context, server, name string, w io.Writer) (*Re
 }
 
 // Put writes a file on a server from r. size is how many bytes r has, -1 when
-// that is not known. Retries need r to be an io.Seeker.
+// that is not known; where it turns out to be wrong the server is told, and no
+// file appears. Retries need r to be an io.Seeker.
 func (c *Client) Put(ctx context.Context, server, name string, r io.Reader, size int64) (*Record, error) {
 	var start int64
 	seeker, seekable := r.(io.Seeker)
@@ -103,7 +104,10 @@ func (c *Client) Put(ctx context.Context, server, name string, r io.Reader, size
 				return err
 			}
 		}
-		source = &blockSource{r: r, ascii: c.ASCII}
+		source = &blockSource{r: r, ascii: c.ASCII, whole: size}
+		if c.ASCII {
+			source.whole = -1 // the size on the wire is another
+		}
 		e.in, e.size = source, size
 		return nil
 	})

@@ -3,6 +3,9 @@ package tftp
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,4 +132,47 @@ func TestStopWhileStored(t *testing.T) {
 	if rec := r.record(t); rec.Result != ResultOK || !u.committed.Load() {
 		t.Errorf("record %+v", rec)
 	}
+}
+
+// TestSizeOfUpload: a file that has another size than announced is an error on both
+// sides, before it appears.
+func TestSizeOfUpload(t *testing.T) {
+	t.Parallel()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	r := serve(t, &Server{Root: root, Write: WriteCreate}, false)
+	for _, n := range []int{5, 5000, 512, 100_000} {
+		for _, announced := range []int64{int64(n) - 1, int64(n) + 1, 0, 1 << 20} {
+			for _, c := range []*Client{{}, {BlockSize: -1, WindowSize: -1}, {NoSize: true}} {
+				_, err := c.Put(t.Context(), r.addr.String(), "f", bytes.NewReader(noise(n)), announced)
+				if !errors.Is(err, errOtherSize) {
+					t.Errorf("%d bytes, announced as %d: %v", n, announced, err)
+				}
+				if rec := r.record(t); rec.Result != ResultAborted {
+					t.Errorf("%d bytes, announced as %d: record %+v", n, announced, rec)
+				}
+			}
+		}
+	}
+	for _, size := range []string{"4", "6", "500"} {
+		h := newHand(t, r)
+		h.ask(opWRQ, "f", option{"tsize", size})
+		h.expect("OACK [tsize=" + size + "]")
+		h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+		h.expect(`ERROR 4 (illegal operation) "the file has another size than announced"`)
+		if rec := r.record(t); rec.Result != ResultFailed {
+			t.Errorf("announced as %s: record %+v", size, rec)
+		}
+	}
+	if _, err := root.Stat("f"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
+	h := newHand(t, r) // which does not know
+	h.ask(opWRQ, "f", option{"tsize", "0"})
+	h.expect("OACK [tsize=0]")
+	h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+	h.expect("ACK 1")
 }

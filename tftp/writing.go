@@ -43,8 +43,13 @@ func (t *transfer) data(p *packet) {
 	} else {
 		w.buf = append(w.buf, p.data...)
 	}
-	if t.receiver.complete {
-		w.buf = w.decoder.flush(w.buf)
+	if !t.receiver.complete {
+		return
+	}
+	w.buf = w.decoder.flush(w.buf)
+	// RFC 2349: tsize is the size of the file. Some clients say 0 for not known.
+	if size := t.rec.Size; size > 0 && size != w.bytes && !t.ascii {
+		t.fail(&ProtocolError{"RFC 2349", "the file has another size than announced"}, ResultFailed)
 	}
 }
 
