@@ -56,7 +56,9 @@ type Client struct {
 	MaxDuration time.Duration
 	// Retries is how often a transfer that was cut off is begun anew. What has
 	// arrived before is not written twice: it is compared, and ErrChanged is the
-	// error when the file is another one meanwhile. 0: never.
+	// error when the file is another one meanwhile. A server that refuses for a
+	// reason that has no number of its own is asked again after 1, 2, 4 and then 8
+	// seconds. 0: never.
 	Retries int
 	// MaxFileSize limits what Get takes, in bytes. 0 and negative: unlimited.
 	MaxFileSize int64
@@ -153,6 +155,7 @@ func (c *Client) attempts(ctx context.Context, server, name string, op opcode, p
 		return rec, c.failed(rec, err)
 	}
 	plain := false // without options
+	pauses := 0
 	for left := max(0, c.Retries); ; {
 		e := &exchange{client: c, rec: rec, server: addr, op: op, name: name, plain: plain, size: -1}
 		err = prepare(e)
@@ -170,6 +173,25 @@ func (c *Client) attempts(ctx context.Context, server, name string, op opcode, p
 			return rec, c.failed(rec, err)
 		}
 		left--
+		if _, ok := errors.AsType[*Error](err); ok { // a network that failed has taken its time already
+			if err := pause(ctx, pauses); err != nil {
+				return rec, c.failed(rec, err)
+			}
+			pauses++
+		}
+	}
+}
+
+// pause waits before a server that has refused is asked again: 1 second, then 2, 4
+// and 8.
+func pause(ctx context.Context, before int) error {
+	wait := time.NewTimer(time.Second << min(before, 3))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

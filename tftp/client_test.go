@@ -234,6 +234,22 @@ func TestClientByHand(t *testing.T) {
 			t.Errorf("%d bytes, %v, %+v", len(r.b), r.err, r.rec)
 		}
 	})
+	t.Run("tries again, but not at once", func(t *testing.T) {
+		h, addr := fake(t)
+		ended := start(&Client{Retries: 1}, addr)
+		h.hear()
+		h.say(&packet{op: opERROR, message: "server busy"})
+		refused := time.Now()
+		h.expect(`RRQ "f" "octet" [tsize=0 blksize=1468 windowsize=16]`)
+		if waited := time.Since(refused); waited < 900*time.Millisecond {
+			t.Errorf("asked again after %v", waited)
+		}
+		h.say(&packet{op: opDATA, block: 1, data: []byte("end")})
+		h.expect("ACK 1")
+		if r := <-ended; r.err != nil || r.b != "end" {
+			t.Errorf("%q, %v", r.b, r.err)
+		}
+	})
 	t.Run("options refused", func(t *testing.T) {
 		h, addr := fake(t)
 		ended := start(&Client{}, addr)

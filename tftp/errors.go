@@ -107,6 +107,19 @@ var (
 	errTooLong = &timeoutError{"the transfer took longer than allowed"}
 )
 
+// notThere reports whether a file cannot be found: it does not exist, what should be
+// a folder is a file, or its name is longer than any there could be.
+func notThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
+}
+
+// leadsOut reports whether an os.Root refused to follow a link. It has no name for
+// that error, but gives it where the system gives its own, as the cause.
+func leadsOut(err error) bool {
+	e, ok := errors.AsType[*fs.PathError](err)
+	return ok && e.Err != nil && e.Err.Error() == "path escapes from parent"
+}
+
 // wireError is what the peer is told about err. Only what the peer has a use
 // for is told: no paths of this machine, no addresses.
 func wireError(err error) *Error {
@@ -117,8 +130,10 @@ func wireError(err error) *Error {
 		return &Error{CodeIllegal, e.Reason}
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case notThere(err):
 		return &Error{CodeNotFound, "file not found"}
+	case errors.Is(err, syscall.ELOOP), leadsOut(err):
+		return &Error{CodeAccess, "link leads nowhere that may be served"}
 	case errors.Is(err, fs.ErrExist):
 		return &Error{CodeExists, "file already exists"}
 	case errors.Is(err, ErrTooLarge), errors.Is(err, syscall.ENOSPC):

@@ -3,10 +3,23 @@ package tftp
 import (
 	"io/fs"
 	"path"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 )
+
+// driveLetter reports whether a name begins with a drive of Windows, "C:".
+func driveLetter(name string) bool {
+	return len(name) >= 2 && name[1] == ':' && ('a' <= name[0]|0x20 && name[0]|0x20 <= 'z')
+}
+
+// foreignColon reports whether a colon in a segment means something to the system:
+// on Windows it separates a drive, or a stream, from the name. Elsewhere it is a
+// letter like others; iPXE asks for files by hardware address.
+func foreignColon(segment string) bool {
+	return runtime.GOOS == "windows" && strings.Contains(segment, ":")
+}
 
 // cleanName turns the name in a request into one that fs.FS knows. Clients
 // write paths as Unix and as Windows do, with and without a leading separator;
@@ -19,8 +32,12 @@ func cleanName(name string, hidden bool) (string, error) {
 		switch {
 		case segment == "" || segment == ".":
 			// Doubled separators come from firmware that joins a folder and a name.
-		case segment == "..", strings.ContainsAny(segment, ":\x00"):
+		case segment == "..":
 			return "", &Error{CodeAccess, "file name leads out of the tree"}
+		case len(segments) == 0 && driveLetter(segment), foreignColon(segment):
+			return "", &Error{CodeAccess, "file name with a drive letter"}
+		case strings.Contains(segment, "\x00"):
+			return "", &Error{CodeAccess, "not a file name"}
 		case segment[0] == '.' && !hidden:
 			return "", &Error{CodeNotFound, "file not found"}
 		default:

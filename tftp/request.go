@@ -2,7 +2,6 @@ package tftp
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"net/netip"
 	"strings"
@@ -83,7 +82,7 @@ func (s *Server) openToRead(ctx context.Context, sh *shared, name string) (*file
 			return sh.cache.open("file:"+name, id, o), name, nil
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if notThere(err) {
 		for i := range s.Mounts {
 			if url, ok := s.Mounts[i].target(name); ok && s.Mounts[i].Prefix == "" {
 				return sh.openRemote(ctx, url)

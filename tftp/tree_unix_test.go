@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -85,4 +86,40 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
+}
+
+// TestNamesThatAreNone: what is not there, what may not be followed, and names with
+// colons.
+func TestNamesThatAreNone(t *testing.T) {
+	t.Parallel()
+	root, dir := newRoot(t)
+	os.WriteFile(filepath.Join(dir, "52:54:00:12:34:56.ipxe"), []byte("x"), 0o644)
+	os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644)
+	os.Symlink("/etc/hostname", filepath.Join(dir, "out"))
+	os.Symlink("../..", filepath.Join(dir, "up"))
+	os.Symlink("loop", filepath.Join(dir, "loop"))
+	o := newOrigins(t)
+	o.files["/img/file/x"] = noise(100)
+	local := serve(t, &Server{Root: root, Write: WriteCreate}, false)
+	mapped := serve(t, &Server{Root: root, Mounts: []Mount{{URL: o.URL + "/img/"}}}, false)
+	for name, want := range map[string]error{
+		"52:54:00:12:34:56.ipxe": nil, "file": nil, "/file": nil, "file/": nil,
+		"file/x": fs.ErrNotExist, strings.Repeat("n", 300): fs.ErrNotExist, strings.Repeat("n/", 900) + "n": fs.ErrNotExist,
+		"out": fs.ErrPermission, "up/x": fs.ErrPermission, "loop": fs.ErrPermission,
+		"c:/file": fs.ErrPermission, `C:\file`: fs.ErrPermission, "/c:file": fs.ErrPermission, "x/c:file": fs.ErrNotExist,
+	} {
+		if _, _, err := get(t, &Client{}, local, name); !errors.Is(err, want) {
+			t.Errorf("%.40s: %v, want %v", name, err, want)
+		}
+	}
+	for _, name := range []string{"file/x", strings.Repeat("n", 300)} {
+		_, err := (&Client{}).Put(t.Context(), local.addr.String(), name, strings.NewReader("a"), 1)
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("put %.40s: %v", name, err)
+		}
+	}
+	// What the tree does not have is looked for behind the URL.
+	if b, _, err := get(t, &Client{}, mapped, "file/x"); err != nil || len(b) != 100 {
+		t.Errorf("mapped: %d bytes, %v", len(b), err)
+	}
 }
