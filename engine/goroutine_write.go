@@ -68,7 +68,8 @@ func secure(c *Conn) bool {
 	return ok
 }
 
-// flush writes the backlog to the net.Conn; see Conn.Flush.
+// flush writes the backlog to the net.Conn; see Conn.Flush. What is being written
+// stays in the backlog: it is not sent, and what follows goes behind it.
 func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
 	g.uncork(c)
 	g.wmu.Lock()
@@ -80,16 +81,18 @@ func (g *goroutineDriver) flush(c *Conn, timeout time.Duration) error {
 			c.mu.Unlock()
 			return nil
 		}
-		c.out = nil
+		flight := q.b[q.off:]
+		q.flight = flight
 		c.ext.nc.SetWriteDeadline(writeDeadline(timeout))
 		c.mu.Unlock()
-		n, err := c.ext.nc.Write(q.b[q.off:])
-		q.off += n
-		if q.len() == 0 {
+		n, err := c.ext.nc.Write(flight)
+		c.mu.Lock()
+		q.flight, q.off = nil, q.off+n
+		if q.len() == 0 || c.flags&flagClosed != 0 {
 			q.release()
-		} else {
-			g.putBack(c, q)
+			c.out = nil
 		}
+		c.mu.Unlock()
 		if err != nil && (n == 0 || secure(c) || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
@@ -102,21 +105,6 @@ func writeDeadline(timeout time.Duration) time.Time {
 		return time.Time{}
 	}
 	return time.Now().Add(timeout)
-}
-
-// putBack puts what was not sent before what was queued meanwhile.
-func (g *goroutineDriver) putBack(c *Conn, q *backlog) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.flags&flagClosed != 0 {
-		q.release()
-		return
-	}
-	if later := c.out; later != nil {
-		q.b = append(q.b, later.b[later.off:]...)
-		later.release()
-	}
-	c.out = q
 }
 
 // endTurn sends what the call has written, bounded by the connection's deadline.

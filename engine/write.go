@@ -11,8 +11,8 @@ import (
 type backlog struct {
 	b   []byte
 	off int
-	// flight is what the kernel is reading, from off on: it must not move, and is
-	// referred to here for as long. nil: nothing.
+	// flight is what the kernel, or a goroutine's Write, is reading, from off on: it
+	// must not move, and is referred to here for as long. nil: nothing.
 	flight []byte
 }
 
