@@ -52,6 +52,7 @@ const (
 	flagStreamEnd             // the peer has ended its side
 	flagDetached              // the socket belongs to somebody else
 	flagCorked                // what is written leaves at the end of the call
+	flagUnsent                // something had to wait for the socket: a Sender hears when it has left
 
 	// With a poller that completes:
 	flagGather    // a call on the loop is in progress: what it writes leaves with the loop's turn
@@ -330,7 +331,7 @@ func (c *Conn) Close() error {
 	}
 	c.mu.Unlock()
 	if !busy {
-		c.claimLater(c.release)
+		c.claimLater(c.settle)
 	}
 	return nil
 }
@@ -366,7 +367,7 @@ func (c *Conn) Shutdown() error {
 	busy := c.flags&flagBusy != 0
 	c.mu.Unlock()
 	if !busy {
-		c.claimLater(c.release)
+		c.claimLater(c.settle)
 	}
 	return nil
 }

@@ -39,19 +39,12 @@ func (l *loop) deliver(w *worker, ev event) bool {
 		l.roomLocked(c)
 	}
 	if ev.what&(eventInput|eventGone) == 0 {
-		finish := c.out == nil && c.flags&(flagFinish|flagBusy|flagLinger) == flagFinish
-		held := !finish && c.tlsHeldLocked()
-		if finish || held {
+		waited := c.flags&flagBusy == 0 && c.out == nil && (c.flags&(flagFinish|flagLinger) == flagFinish || c.tlsHeldLocked() || c.oweSentLocked())
+		if waited {
 			c.flags |= l.claim
 		}
 		c.mu.Unlock()
-		if held {
-			return l.call1(w, c, c.turn)
-		}
-		if finish {
-			return l.call1(w, c, c.release)
-		}
-		return true
+		return !waited || l.call1(w, c, c.settle)
 	}
 	if c.flags&flagBusy != 0 {
 		l.strangerLocked(c, ev) // unlocks

@@ -270,7 +270,7 @@ func (s *service) drain() error {
 		busy := c.flags&flagBusy != 0
 		c.mu.Unlock()
 		if !busy {
-			c.claimLater(c.release)
+			c.claimLater(c.settle)
 		}
 	})
 	if s.open.Add(-1) == 0 {

@@ -53,7 +53,7 @@ func (c *Conn) discard(w *worker) {
 	for range lingerBytes / bufSize {
 		n, err := c.loop.poll.receive(c, w.buf)
 		if err == errAgain {
-			c.release(w)
+			c.settle(w)
 			return
 		}
 		if err != nil || n == 0 {

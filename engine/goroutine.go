@@ -244,7 +244,7 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 		return 0, err
 	}
 	c.mu.Lock()
-	if c.flags&(flagClosing|flagDrain) != 0 || c.flags&(flagFinish|flagLinger) == flagFinish {
+	if c.flags&(flagClosing|flagDrain) != 0 || c.flags&(flagFinish|flagLinger) == flagFinish || c.oweSentLocked() {
 		c.mu.Unlock()
 		return 0, os.ErrDeadlineExceeded
 	}

@@ -51,9 +51,13 @@ func (g *goroutineDriver) writeLater(c *Conn) {
 			c.mu.Lock()
 			if c.out == nil || err != nil && !late || c.flags&(flagClosed|flagClosing) != 0 {
 				g.writer = false
+				sent := c.oweSentLocked()
 				c.mu.Unlock()
-				if err != nil && !late {
+				switch {
+				case err != nil && !late:
 					c.Close() // nobody else would learn that the peer has gone
+				case sent:
+					g.interrupt(c)
 				}
 				return
 			}

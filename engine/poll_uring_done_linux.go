@@ -118,6 +118,7 @@ func (p *ring) sent(s *slot, fd int32, cqe uring.CQE) uint8 {
 	case syscall.ECANCELED, syscall.EINTR, syscall.EAGAIN:
 	default:
 		q.off = len(q.b) // it will never leave
+		c.flags &^= flagUnsent
 		if s.flags&slotEnding == 0 {
 			sysShutdown(int(fd), true) // the reading side reports it
 		}
@@ -126,9 +127,10 @@ func (p *ring) sent(s *slot, fd int32, cqe uring.CQE) uint8 {
 		q.release()
 		c.out = nil
 	} else {
+		c.unsentLocked()
 		p.later(c)
 	}
-	if c.flags&(flagWantWrite|flagFinish) != 0 || c.flags&(flagPaused|flagBusy) == flagPaused {
+	if c.flags&(flagWantWrite|flagFinish|flagUnsent) != 0 || c.flags&(flagPaused|flagBusy) == flagPaused {
 		return eventRoom
 	}
 	return 0

@@ -82,15 +82,21 @@ func (c *Conn) offer(w *worker, data []byte, err error) bool {
 
 // settle goes on with what the call asked for, and releases the connection.
 func (c *Conn) settle(w *worker) {
-	if x := c.ext; x != nil && x.next != nil {
-		if w.onLoop {
-			c.goOff()
+	for {
+		if x := c.ext; x != nil && x.next != nil {
+			if w.onLoop {
+				c.goOff()
+				return
+			}
+			if !c.resume(w) {
+				return
+			}
+		}
+		more, alive := c.drainTLS(w)
+		if !alive || !more && !c.release(w) {
 			return
 		}
-		c.resume(w)
-		return
 	}
-	c.drainTLS(w)
 }
 
 // goOff moves the call in progress to a goroutine of its own.
@@ -116,7 +122,7 @@ func (c *Conn) goOff() {
 			}
 		}()
 		c.w = w
-		c.resume(w)
+		c.settle(w)
 		returned = true
 	}()
 }
@@ -131,24 +137,18 @@ func (c *Conn) died(w *worker) {
 	}
 }
 
-// resume runs continuations, and offers what they left, until there is neither.
-// Not on the loop.
-func (c *Conn) resume(w *worker) {
-	for {
-		x := c.ext
+// resume runs continuations, and offers what they left, until there is neither. Not
+// on the loop. It reports false when that ended the connection.
+func (c *Conn) resume(w *worker) bool {
+	for x := c.ext; x.next != nil; {
 		f := x.next
 		x.next = nil
 		f()
-		if !c.ending() && (len(c.buffered()) > 0 || c.EOF()) {
-			if !c.offer(w, nil, nil) {
-				return
-			}
-		}
-		if x.next == nil {
-			c.drainTLS(w)
-			return
+		if !c.ending() && (len(c.buffered()) > 0 || c.EOF()) && !c.offer(w, nil, nil) {
+			return false
 		}
 	}
+	return true
 }
 
 // ending reports whether the protocol is to get no more input.
@@ -161,19 +161,14 @@ func (c *Conn) buffered() []byte {
 	return c.in.b
 }
 
-// drainTLS offers what the TLS layer still holds, which no poller would report,
-// and then releases the connection.
-func (c *Conn) drainTLS(w *worker) {
+// drainTLS offers what the TLS layer still holds, which no poller would report. It
+// reports whether a call has asked for Go, and false when the connection has ended.
+func (c *Conn) drainTLS(w *worker) (next, alive bool) {
 	x := c.ext
-	if x == nil || x.tls == nil || x.tls.dry || x.early || c.ending() || c.EOF() {
-		c.release(w)
-		return
+	if x == nil || x.tls == nil || x.tls.dry || x.early {
+		return false, true
 	}
-	for {
-		if c.pauseTLS(x.tls) {
-			c.release(w)
-			return
-		}
+	for !c.ending() && !c.EOF() && !c.pauseTLS(x.tls) {
 		// Off the loop there is no shared buffer: read behind what is kept.
 		buf := w.buf
 		if buf == nil {
@@ -181,25 +176,20 @@ func (c *Conn) drainTLS(w *worker) {
 		}
 		n, err := x.tls.read(buf)
 		if n == 0 && err == errAgain {
-			c.release(w)
-			return
+			break
 		}
 		data := buf[:n]
 		if w.buf == nil {
 			c.in.b, data = c.in.b[:len(c.in.b)+n], nil
 		}
 		if !c.offer(w, data, err) {
-			return
+			return false, false
 		}
 		if x.next != nil {
-			c.settle(w)
-			return
-		}
-		if c.ending() || c.EOF() {
-			c.release(w)
-			return
+			return true, true
 		}
 	}
+	return false, true
 }
 
 // pauseTLS reports whether what the TLS layer holds has to wait, because too much is
@@ -214,8 +204,9 @@ func (c *Conn) pauseTLS(s *tlsLayer) bool {
 	return s.held
 }
 
-// release gives the connection back to its loop, once nothing is left to do.
-func (c *Conn) release(w *worker) {
+// release gives the connection back to its loop, once nothing is left to do. It
+// reports true when a call that it has made leaves something to settle.
+func (c *Conn) release(w *worker) bool {
 	if c.loop == nil {
 		c.ext.g.endTurn(c)
 	}
@@ -227,35 +218,40 @@ func (c *Conn) release(w *worker) {
 		switch {
 		case c.flags&(flagClosed|flagDetached) != 0:
 			c.mu.Unlock()
-			return
+			return false
 		case c.flags&flagClosing != 0:
 			c.mu.Unlock()
 			c.finish(net.ErrClosed)
-			return
+			return false
 		case c.flags&(flagFinish|flagLinger) == flagFinish && c.out == nil:
 			polite := c.flags&flagPolite != 0
 			c.mu.Unlock()
 			if !polite || !c.startLinger() {
 				c.finish(nil)
-				return
+				return false
 			}
 		case c.flags&(flagDrain|flagFinish) == flagDrain:
 			c.flags &^= flagDrain
 			c.mu.Unlock()
 			c.proto.Drain(c)
 			if x := c.ext; x != nil && x.next != nil {
-				c.settle(w)
-				return
+				return true
 			}
+		case c.oweSentLocked():
+			c.mu.Unlock()
+			return c.sent(w)
 		case c.flags&flagOut != 0:
 			// The poller reports no more: read what is left, here.
 			c.mu.Unlock()
-			if c.readOut(w) {
-				return
+			if ended := c.readOut(w); ended {
+				return false
+			}
+			if x := c.ext; x != nil && x.next != nil {
+				return true
 			}
 		default:
 			c.freeLocked(w)
-			return
+			return false
 		}
 	}
 }
@@ -264,6 +260,9 @@ func (c *Conn) release(w *worker) {
 func (c *Conn) freeLocked(w *worker) {
 	if len(c.buffered()) == 0 {
 		c.drop()
+	}
+	if c.out != nil {
+		c.unsentLocked()
 	}
 	c.shedLocked()
 	c.w = nil
@@ -326,7 +325,7 @@ func (w *worker) isLoop() bool {
 }
 
 // readOut reads the rest of a connection whose peer has gone. It reports
-// whether the turn has ended.
+// whether that has ended the connection.
 func (c *Conn) readOut(w *worker) bool {
 	if c.EOF() || c.ending() || c.buffered() != nil && len(c.buffered()) >= c.svc.e.maxUnread() {
 		c.finish(io.ErrUnexpectedEOF)
@@ -338,17 +337,10 @@ func (c *Conn) readOut(w *worker) bool {
 		c.finish(io.ErrUnexpectedEOF)
 		return true
 	}
-	if !c.offer(w, buf[:n], err) {
-		return true
-	}
-	if x := c.ext; x != nil && x.next != nil {
-		c.settle(w)
-		return true
-	}
-	return false
+	return !c.offer(w, buf[:n], err)
 }
 
-// claimLater has the loop claim c for a call of f: release, so that a flag set by a
+// claimLater has the loop claim c for a call of f: settle, so that a flag set by a
 // stranger takes effect, or turn.
 func (c *Conn) claimLater(f func(*worker)) {
 	if c.loop == nil {

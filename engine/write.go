@@ -88,6 +88,7 @@ func (c *Conn) WriteLater(b []byte) error {
 		}
 	}
 	c.queueLocked(b, nil)
+	c.unsentLocked()
 	return nil
 }
 
@@ -138,9 +139,11 @@ func (c *Conn) sendLocked(head, body []byte, budget int) error {
 	}
 	if c.out != nil {
 		if c.out.len() > budget-len(head)-len(body) {
+			c.unsentLocked()
 			return ErrBacklog
 		}
 		c.queueLocked(head, body)
+		c.unsentLocked()
 		if c.flags&flagGather != 0 {
 			return nil
 		}
@@ -148,6 +151,7 @@ func (c *Conn) sendLocked(head, body []byte, budget int) error {
 	}
 	if c.fd < 0 {
 		c.queueLocked(head, body)
+		c.unsentLocked()
 		c.ext.g.writeLater(c)
 		return nil
 	}
@@ -163,6 +167,7 @@ func (c *Conn) sendLocked(head, body []byte, budget int) error {
 	} else {
 		c.queueLocked(nil, body[n-len(head):])
 	}
+	c.unsentLocked()
 	return c.armLocked()
 }
 
@@ -253,6 +258,7 @@ func (c *Conn) flushLocked() error {
 			c.out.release()
 			c.out = nil
 			if err != nil {
+				c.flags &^= flagUnsent // it has not left
 				return err
 			}
 		}
