@@ -14,7 +14,8 @@ import (
 type acceptor struct {
 	svc   *service
 	raw   syscall.RawConn
-	tries int // failures in a row
+	net   uint8 // of its connections
+	tries int   // failures in a row
 }
 
 // The pauses after failures of accept.
@@ -43,7 +44,7 @@ func rawListener(ln net.Listener) syscall.RawConn {
 }
 
 // acceptOnLoops has every loop accept from the listener until ctx ends.
-func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error {
+func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn, network uint8) error {
 	fd := -1
 	if err := raw.Control(func(p uintptr) { fd = int(p) }); err != nil {
 		return errClosedListener
@@ -53,7 +54,7 @@ func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn) error 
 	failed := make(chan error, len(all))
 	for _, l := range all {
 		l.do(func() {
-			l.accept[int32(fd)] = &acceptor{svc: s, raw: raw}
+			l.accept[int32(fd)] = &acceptor{svc: s, raw: raw, net: network}
 			if err := l.poll.listen(fd); err != nil {
 				failed <- os.NewSyscallError("listen", err)
 			}
@@ -104,9 +105,20 @@ func (l *loop) accepted(w *worker, ev event) bool {
 		l.acceptFailed(a, ev.fd, syscall.Errno(-ev.res))
 		return true
 	}
-	a.tries = 0
 	c := &Conn{fd: ev.res, svc: a.svc}
 	c.setPeer(peername(int(ev.res)))
+	return l.taken(w, a, c)
+}
+
+// taken goes on with a new connection. One that was reset before anybody asked for
+// its address has none, and nobody could tell whose it was.
+func (l *loop) taken(w *worker, a *acceptor, c *Conn) bool {
+	a.tries = 0
+	if a.net == netTCP && !c.RemoteAddr().IsValid() {
+		sysClose(int(c.fd))
+		return true
+	}
+	c.net = a.net
 	a.svc.open.Add(1)
 	return l.adopt(w, c)
 }
@@ -130,10 +142,8 @@ func (l *loop) acceptAll(w *worker, fd int32) bool {
 			}
 			return true
 		}
-		a.tries = 0
 		c.fd = int32(nfd)
-		a.svc.open.Add(1)
-		if !l.adopt(w, c) {
+		if !l.taken(w, a, c) {
 			return false
 		}
 	}
@@ -277,7 +287,7 @@ func (s *service) attachFD(nc net.Conn, p Protocol) (*Conn, error) {
 		sysClose(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	c := &Conn{fd: int32(fd), svc: s, proto: p}
+	c := &Conn{fd: int32(fd), net: networkOf(nc.LocalAddr()), svc: s, proto: p}
 	c.setPeer(addrPort(nc.RemoteAddr()))
 	nc.Close()
 	l := s.e.pickLoop(nil)

@@ -73,7 +73,8 @@ type Conn struct {
 	fd    int32 // -1: no descriptor of ours
 	gen   uint32
 	port  uint16
-	v4    bool // addr holds an IPv4 address
+	v4    bool  // addr holds an IPv4 address
+	net   uint8 // an index of networks; immutable
 	addr  [16]byte
 
 	deadline atomic.Int64 // nanoseconds on the engine's clock; 0: none
@@ -145,7 +146,31 @@ func (c *Conn) extension() *ext {
 	return c.moreLocked()
 }
 
-// RemoteAddr is the peer's address; the zero value for a unix socket.
+// The networks of connections. That one has no address does not make it a unix
+// socket's: who trusts those would trust a stranger.
+const (
+	netOther = iota
+	netTCP
+	netUnix
+)
+
+var networks = [...]string{"", "tcp", "unix"}
+
+func networkOf(a net.Addr) uint8 {
+	switch a.(type) {
+	case *net.TCPAddr:
+		return netTCP
+	case *net.UnixAddr:
+		return netUnix
+	}
+	return netOther
+}
+
+// Network is "tcp" or "unix"; "" for a net.Conn of another kind.
+func (c *Conn) Network() string { return networks[c.net] }
+
+// RemoteAddr is the peer's address; the zero value for a unix socket, and for a
+// net.Conn whose address is not that of TCP.
 func (c *Conn) RemoteAddr() netip.AddrPort {
 	switch {
 	case c.v4:
@@ -154,14 +179,6 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom16(c.addr), c.port)
 	}
 	return netip.AddrPort{}
-}
-
-// network is the network's name in errors: a unix socket has no address.
-func (c *Conn) network() string {
-	if c.v4 || c.addr != [16]byte{} {
-		return "tcp"
-	}
-	return "unix"
 }
 
 // SetRemoteAddr replaces the address that RemoteAddr reports: for a preface that

@@ -246,7 +246,7 @@ func (e *Engine) Serve(ctx context.Context, ln net.Listener, accept func(c *Conn
 	s.open.Store(1)
 	var failure error
 	if raw := rawListener(ln); raw != nil && d != DriverGoroutine {
-		failure = s.acceptOnLoops(ctx, raw)
+		failure = s.acceptOnLoops(ctx, raw, networkOf(ln.Addr()))
 	} else {
 		failure = s.acceptOnGoroutine(ctx, ln)
 	}

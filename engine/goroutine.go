@@ -74,7 +74,7 @@ func isTemporary(err error) bool {
 
 func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
 	g := &goroutineDriver{kick: make(chan struct{}, 1)}
-	c := &Conn{fd: -1, svc: s, proto: p, flags: flagBusy, ext: &ext{nc: nc, g: g}}
+	c := &Conn{fd: -1, net: networkOf(nc.LocalAddr()), svc: s, proto: p, flags: flagBusy, ext: &ext{nc: nc, g: g}}
 	c.setPeer(addrPort(nc.RemoteAddr()))
 	s.nets.Store(c, nil)
 	if s.closing.Load() {

@@ -124,7 +124,7 @@ func (c *Conn) tryRead(b []byte) (int, error) {
 }
 
 func (c *Conn) readError(err error) error {
-	return &net.OpError{Op: "read", Net: c.network(), Err: os.NewSyscallError("read", err)}
+	return &net.OpError{Op: "read", Net: c.Network(), Err: os.NewSyscallError("read", err)}
 }
 
 func (c *Conn) setEOF() {

@@ -172,7 +172,7 @@ func (c *Conn) sendLocked(head, body []byte, budget int) error {
 }
 
 func (c *Conn) writeError(err error) error {
-	return &net.OpError{Op: "write", Net: c.network(), Err: os.NewSyscallError("write", err)}
+	return &net.OpError{Op: "write", Net: c.Network(), Err: os.NewSyscallError("write", err)}
 }
 
 // gatherSize is how many bytes of a call wait for the end of the loop's turn.

@@ -199,7 +199,7 @@ func (h *conn) turnAway(c *engine.Conn) {
 func proxyPreface(trusted []netip.Prefix) func(*engine.Conn, []byte) (int, error) {
 	return func(c *engine.Conn, b []byte) (int, error) {
 		peer := c.RemoteAddr().Addr()
-		if peer.IsValid() && !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(peer) }) {
+		if c.Network() != "unix" && !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(peer) }) {
 			return 0, nil
 		}
 		h, n, err := sock.ParseProxyHeader(b)
