@@ -25,6 +25,7 @@ var keepAliveBehaviours = []behaviour{
 	{"pipeline-then-half-close", (*trial).pipelineHalfClose},
 	{"pipeline-split-anywhere", (*trial).pipelineSplit},
 	{"pipeline-large-answers", (*trial).pipelineLarge},
+	{"pipeline-many-answers", (*trial).pipelineManyAnswers},
 }
 
 func (t *trial) keepAliveRules() {
@@ -260,5 +261,29 @@ func (t *trial) pipelineLarge() {
 		if want := fmt.Sprintf("/%d", i) + page; a.err != nil || a.body != want {
 			t.Fatalf("answer %d: %d bytes, %v; want %d bytes", i, len(a.body), a.err, len(want))
 		}
+	}
+}
+
+// pipelineManyAnswers asks with one read's worth of requests for more answers than a server would hold.
+func (t *trial) pipelineManyAnswers() {
+	const requests = 2500
+	page := string(pattern(4000))
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) })
+	w := t.dial(s)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(w.Conn, strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", requests-1)+
+			"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		sent <- err
+	}()
+	for i := range requests {
+		a := w.answer()
+		if a.err != nil || a.body != page {
+			t.Fatalf("answer %d: %d bytes, %v", i, len(a.body), a.err)
+		}
+	}
+	w.closed()
+	if err := await(t, "the requests to be sent", sent); err != nil {
+		t.Errorf("send: %v", err)
 	}
 }

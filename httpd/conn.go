@@ -55,6 +55,7 @@ type exchange struct {
 	end, hijacked, broken, polite bool
 	upgraded                      bool      // hijacked, by a protocol that has taken its place
 	mark                          int       // where in out the answer in progress begins
+	later                         int       // bytes of answers that WriteLater has been given since the last send
 	until                         time.Time // SetWriteDeadline; zero: none
 	err                           error     // why it is broken
 }
@@ -83,7 +84,7 @@ func (x *exchange) free() {
 	x.c, x.h, x.s, x.head, x.in, x.body, x.date = nil, nil, nil, nil, nil, nil, nil
 	x.out, x.buf, x.line = x.out[:0], x.buf[:0], x.line[:0]
 	x.end, x.hijacked, x.upgraded, x.broken, x.polite = false, false, false, false, false
-	x.until, x.err = time.Time{}, nil
+	x.until, x.err, x.later = time.Time{}, nil, 0
 	x.ctx.reset()
 	exchanges.Put(x)
 }
@@ -134,18 +135,12 @@ func (x *exchange) serve() (elsewhere bool) {
 		if elsewhere = x.request(); elsewhere || x.hijacked {
 			return elsewhere
 		}
-		if len(x.out) > gatherAnswers {
-			x.send()
-		} else if x.s.direct == nil && len(x.in) > 0 && len(x.out) > 0 && !x.broken {
-			// The next handler may block: these answers must not wait for it.
-			err := x.c.WriteLater(x.out)
-			if err == nil {
-				err = x.c.Push(x.patience())
-			}
-			if err != nil {
-				x.fail(err)
-			}
-			x.out, x.mark = x.out[:0], 0
+		switch {
+		case len(x.in) == 0 || x.end:
+		case len(x.out)+x.later > gatherAnswers:
+			x.pace()
+		case x.s.direct == nil:
+			x.sendLater()
 		}
 	}
 	return false
@@ -169,7 +164,7 @@ func (x *exchange) request() (elsewhere bool) {
 		return false
 	}
 	if !x.c.OnLoop() {
-		x.send()
+		x.pace()
 		x.handle()
 		return false
 	}
@@ -270,6 +265,12 @@ func (x *exchange) send() {
 	}
 	if !x.broken {
 		_, err := x.c.Write(x.out)
+		if err == engine.ErrBacklog {
+			// What is unsent leaves first. Then there is no limit to one write.
+			if err = x.c.Flush(x.patience()); err == nil {
+				_, err = x.c.Write(x.out)
+			}
+		}
 		if err == nil {
 			err = x.c.Push(x.patience())
 		}
@@ -277,7 +278,39 @@ func (x *exchange) send() {
 			x.fail(err)
 		}
 	}
+	x.out, x.mark, x.later = x.out[:0], 0, 0
+}
+
+// sendLater hands the answers to the engine because the next handler may block, and
+// they must not wait for it.
+func (x *exchange) sendLater() {
+	if len(x.out) == 0 || x.broken {
+		return
+	}
+	err := x.c.WriteLater(x.out)
+	if err == nil {
+		err = x.c.Push(x.patience())
+	}
+	if err != nil {
+		x.fail(err)
+	}
+	x.later += len(x.out)
 	x.out, x.mark = x.out[:0], 0
+}
+
+// maxLag is how much may be unsent before a handler waits, or the next request of a
+// pipeline, in bytes.
+const maxLag = 64 << 10
+
+// pace sends the answers and waits while the client lags behind: who asks and does
+// not read gets no further answers made.
+func (x *exchange) pace() {
+	x.send()
+	if !x.broken && x.c.Backlog() > maxLag {
+		if err := x.c.Flush(x.patience()); err != nil {
+			x.fail(err)
+		}
+	}
 }
 
 // fail notes that the connection takes no more answers.

@@ -199,20 +199,12 @@ func (w *response) flush(last bool) error {
 // push hands the answer to the engine and waits while the client lags behind.
 func (w *response) push() error {
 	x := w.x
-	x.send()
-	if !x.broken && x.c.Backlog() > maxLag {
-		if err := x.c.Flush(x.patience()); err != nil {
-			x.fail(err)
-		}
-	}
+	x.pace()
 	if x.broken && w.err == nil {
 		w.err = x.err
 	}
 	return w.err
 }
-
-// maxLag is how much may be unsent before the handler waits, in bytes.
-const maxLag = 64 << 10
 
 // FlushError sends what was written so far; see http.ResponseController.
 func (w *response) FlushError() error {
