@@ -6,8 +6,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing/iotest"
 	"time"
 )
 
@@ -15,6 +18,7 @@ import (
 var responseBehaviours = []behaviour{
 	{"head-like-get", (*trial).responseHead},
 	{"content-type", (*trial).responseContentType},
+	{"content-type-long", (*trial).responseContentTypeLong},
 	{"date", (*trial).responseDate},
 	{"duplicate-status", (*trial).responseDuplicateStatus},
 	{"invalid-status", (*trial).responseInvalidStatus},
@@ -108,6 +112,67 @@ func (t *trial) responseContentType() {
 	} {
 		w.get(c.target)
 		equal(t, c.target, fmt.Sprint(w.answer().Header["Content-Type"]), c.want)
+	}
+}
+
+// responseContentTypeLong: the type does not depend on how much is written at once, nor on where it comes from.
+func (t *trial) responseContentTypeLong() {
+	page := "<!DOCTYPE html>" + strings.Repeat("<p>words</p>\n", 10_000)
+	name := filepath.Join(t.TempDir(), "page")
+	if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
+		t.Fatalf("file: %v", err)
+	}
+	file := func(w http.ResponseWriter, skip int) {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Errorf("open: %v", err)
+			return
+		}
+		defer f.Close()
+		f.Seek(int64(skip), io.SeekStart)
+		if n, err := io.Copy(w, f); n != int64(len(page)-skip) || err != nil {
+			t.Errorf("Copy: %d, %v; want %d", n, err, len(page)-skip)
+		}
+		if at, err := f.Seek(0, io.SeekCurrent); at != int64(len(page)) || err != nil {
+			t.Errorf("the file is at %d, %v after Copy, want its end", at, err)
+		}
+	}
+	kinds := []struct {
+		name string
+		run  func(w http.ResponseWriter)
+	}{
+		{"/4096", func(w http.ResponseWriter) { io.WriteString(w, page[:4096]); io.WriteString(w, page[4096:]) }},
+		{"/4097", func(w http.ResponseWriter) { io.WriteString(w, page[:4097]); io.WriteString(w, page[4097:]) }},
+		{"/all", func(w http.ResponseWriter) { io.WriteString(w, page) }},
+		{"/little-then-all", func(w http.ResponseWriter) { io.WriteString(w, page[:5]); io.WriteString(w, page[5:]) }},
+		{"/copy", func(w http.ResponseWriter) { io.Copy(w, strings.NewReader(page)) }},
+		{"/copy-little", func(w http.ResponseWriter) { io.Copy(w, iotest.OneByteReader(strings.NewReader(page))) }},
+		{"/file", func(w http.ResponseWriter) { file(w, 0) }},
+		{"/file-of-length", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(page)))
+			file(w, 0)
+		}},
+		{"/little-then-file", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(page)))
+			io.WriteString(w, page[:5])
+			file(w, 5)
+		}},
+	}
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		for _, k := range kinds {
+			if k.name == r.URL.Path {
+				k.run(w)
+			}
+		}
+	})
+	w := t.dial(s)
+	for _, k := range kinds {
+		w.get(k.name)
+		a := w.answer()
+		equal(t, k.name, fmt.Sprint(a.Header["Content-Type"], a.err), "[text/html; charset=utf-8] <nil>")
+		equal(t, k.name+" whole", a.body == page, true)
+		w.send(head("HEAD", k.name))
+		equal(t, "HEAD "+k.name, fmt.Sprint(w.answerTo("HEAD").Header["Content-Type"]), "[text/html; charset=utf-8]")
 	}
 }
 

@@ -118,23 +118,17 @@ func write[T []byte | string](w *response, p T) (int, error) {
 		x.buf = append(x.buf, p[:min(n, max(sniffLen-len(x.buf), 0))]...)
 		return n, err
 	}
-	if len(x.buf)+n > contentBuffer {
+	// Even the first piece is gathered before it leaves: commit looks at it.
+	rest := p[:n]
+	for len(x.buf)+len(rest) > contentBuffer {
+		m := min(len(rest), pieceSize-len(x.buf))
+		x.buf = append(x.buf, rest[:m]...)
 		if err := w.flush(false); err != nil {
-			return 0, err
+			return n - len(rest), err
 		}
-		if n > contentBuffer {
-			for rest := p[:n]; len(rest) > 0; {
-				m := min(len(rest), pieceSize)
-				x.buf = append(x.buf[:0], rest[:m]...)
-				if err := w.flush(false); err != nil {
-					return n - len(rest), err
-				}
-				rest = rest[m:]
-			}
-			return n, err
-		}
+		rest = rest[m:]
 	}
-	x.buf = append(x.buf, p[:n]...)
+	x.buf = append(x.buf, rest...)
 	return n, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 )
 
 // ReadFrom implements io.ReaderFrom: a file of known length goes from the disk to
@@ -54,10 +55,19 @@ func (w *response) fileOf(src io.Reader) (f *os.File, off, n int64, ok bool) {
 
 func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, error) {
 	x := w.x
+	begin := 0
+	if !w.committed && w.sniffs() && len(x.buf) < sniffLen {
+		// What tells the Content-Type goes out with the head.
+		have := len(x.buf)
+		x.buf = slices.Grow(x.buf, sniffLen-have)[:sniffLen]
+		begin, _ = f.ReadAt(x.buf[have:], off) // an error comes again in SendFile
+		x.buf = x.buf[:have+begin]
+	}
 	if err := w.flush(false); err != nil {
 		return 0, err
 	}
-	sent, err := x.c.SendFile(f, off, n, x.patience())
+	sent, err := x.c.SendFile(f, off+int64(begin), n-int64(begin), x.patience())
+	sent += int64(begin)
 	w.written += sent
 	f.Seek(off+sent, io.SeekStart) // as if it had been read
 	if lr, ok := src.(*io.LimitedReader); ok {

@@ -134,7 +134,7 @@ func (w *response) commit(last bool) {
 	x.out = http1.AppendStatusLine(x.out, x.req.Minor, w.status, "")
 	x.out = append(x.out, x.line...)
 	w.frame(last, content)
-	if !w.has.contentType && !w.has.encoding && len(content) > 0 && bodyAllowed(w.status) {
+	if len(content) > 0 && w.sniffs() {
 		x.out = http1.AppendContentType(x.out, contentType(content))
 	}
 	if !w.has.date {
@@ -142,6 +142,11 @@ func (w *response) commit(last bool) {
 	}
 	w.connectionField()
 	x.out = append(x.out, "\r\n"...)
+}
+
+// sniffs reports whether the content tells its type.
+func (w *response) sniffs() bool {
+	return !w.has.contentType && !w.has.encoding && bodyAllowed(w.status)
 }
 
 // frame decides how the client knows where the content ends (RFC 9112 6).
