@@ -29,6 +29,8 @@ var bodyBehaviours = []behaviour{
 	{"after-answer-begun", (*trial).bodyAfterAnswer},
 	{"full-duplex", (*trial).bodyFullDuplex},
 	{"full-duplex-then-next", (*trial).bodyFullDuplexNext},
+	{"read-beside-write", (*trial).bodyReadBesideWrite},
+	{"cut-short-beside-write", (*trial).bodyCutBesideWrite},
 }
 
 // echo answers with what it was able to read, and the error if there is one.
@@ -424,4 +426,70 @@ func (t *trial) bodyFullDuplexNext() {
 	w.send(head("POST", "/1", "Content-Length: 2000") + string(pattern(2000)) + head("GET", "/2"))
 	w.want(http.StatusOK, "/1")
 	w.want(http.StatusOK, "/2")
+}
+
+// readBesideWrite is a handler that answers while another goroutine reads the body; each piece is told to read.
+func readBesideWrite(full bool, read chan<- string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "GET" {
+			return
+		}
+		if full {
+			http.NewResponseController(w).EnableFullDuplex()
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for b := make([]byte, 10); ; {
+				n, err := r.Body.Read(b)
+				read <- string(b[:n])
+				if err != nil {
+					return
+				}
+			}
+		}()
+		w.Header().Set("X-A", "b")
+		w.WriteHeader(http.StatusAccepted)
+		for range 10 {
+			io.WriteString(w, "beside ")
+			http.NewResponseController(w).Flush()
+		}
+		<-ended
+		io.WriteString(w, "after")
+	}
+}
+
+const besideAnswer = "beside beside beside beside beside beside beside beside beside beside after"
+
+// bodyReadBesideWrite: reader and writer are two goroutines, as those of httputil.ReverseProxy, and the body arrives
+// while both are at work.
+func (t *trial) bodyReadBesideWrite() {
+	for _, full := range []bool{true, false} {
+		read := make(chan string, 100)
+		s := t.handle(readBesideWrite(full, read))
+		w := t.dial(s)
+		w.send(head("POST", "/", "Content-Length: 60"))
+		for range 3 {
+			w.send(strings.Repeat("x", 20))
+			if full {
+				await(t, "the reader", read)
+			}
+		}
+		w.want(http.StatusAccepted, besideAnswer)
+		if full {
+			w.alive()
+		}
+	}
+}
+
+// bodyCutBesideWrite: that the body has failed is found beside the writing as well.
+func (t *trial) bodyCutBesideWrite() {
+	read := make(chan string, 100)
+	s := t.handle(readBesideWrite(true, read))
+	w := t.dial(s)
+	w.send(head("POST", "/", "Content-Length: 60") + "xxx")
+	equal(t, "first piece", await(t, "the reader", read), "xxx")
+	w.halfClose()
+	w.want(http.StatusAccepted, besideAnswer)
+	w.closed()
 }

@@ -19,6 +19,7 @@ import (
 var stdBehaviours = []behaviour{
 	{"timeout-handler", (*trial).stdTimeoutHandler},
 	{"reverse-proxy", (*trial).stdReverseProxy},
+	{"reverse-proxy-early-answer", (*trial).stdReverseProxyEarly},
 	{"reverse-proxy-upgrade", (*trial).stdReverseProxyUpgrade},
 	{"mux", (*trial).stdMux},
 	{"mux-redirect", (*trial).stdMuxRedirect},
@@ -101,6 +102,23 @@ func (t *trial) stdReverseProxy() {
 	a := w.answer()
 	equal(t, "cut answer", say(a.body, a.err), "part unexpected EOF")
 	w.closed()
+}
+
+// stdReverseProxyEarly: the backend answers while the request still arrives; the proxy reads and writes at the same time.
+func (t *trial) stdReverseProxyEarly() {
+	s := t.serve(setup{Handler: t.upstream(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(http.StatusAccepted)
+		w.(http.Flusher).Flush()
+		io.Copy(w, r.Body)
+	})})
+	for range 5 {
+		w := t.dial(s)
+		w.send(head("POST", "/", "Content-Length: 6") + "ab")
+		w.send("cd")
+		w.send("ef")
+		equal(t, "status", w.answer().StatusCode, http.StatusAccepted)
+	}
 }
 
 func (t *trial) stdReverseProxyUpgrade() {

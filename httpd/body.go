@@ -16,8 +16,10 @@ import (
 const maxDiscard = 256 << 10
 
 // body is the body of a request: an io.ReadCloser that reads the connection when
-// it is read. Methods may be called concurrently with each other. A request without
-// one has a nil *body, whose methods say so.
+// it is read. Methods may be called concurrently with each other, and with the
+// response's: reading moves the input, and the head with it, so that of the exchange
+// the response uses only what reading does not touch. A request without a body has a
+// nil *body, whose methods say so.
 type body struct {
 	mu      sync.Mutex
 	x       *exchange // nil once the request has been answered
@@ -26,7 +28,8 @@ type body struct {
 	limit   int64
 	err     error // what further reads return
 	closed  bool
-	full    bool          // the handler reads while it writes (EnableFullDuplex)
+	ends    bool          // it has ended so that no request can follow it
+	polite  bool          // the client may still be sending it
 	wait    time.Duration // ReadTimeout
 	until   time.Time     // SetReadDeadline; zero: none
 	trailer func(*http1.Fields)
@@ -43,7 +46,7 @@ func (b *body) begin(x *exchange) {
 	if b.limit > 0 {
 		b.left = b.limit
 	}
-	b.err, b.closed, b.full, b.trailer = nil, false, false, nil
+	b.err, b.closed, b.ends, b.polite, b.trailer = nil, false, false, false, nil
 	b.wait, b.until = x.s.read, time.Time{}
 	b.expects.reset(x.req.ExpectContinue)
 }
@@ -92,7 +95,6 @@ func (b *body) read(p []byte) (int, error) {
 			if int64(len(data)) > b.left {
 				data = data[:b.left]
 				b.end(&http.MaxBytesError{Limit: b.limit})
-				x.end, x.polite = true, true
 			}
 			b.left -= int64(len(data))
 		}
@@ -110,17 +112,16 @@ func (b *body) read(p []byte) (int, error) {
 
 // end notes how the body ended.
 func (b *body) end(err error) error {
-	x := b.x
 	switch {
 	case err == io.EOF:
 		if t := b.dec.Trailer(); t != nil && b.trailer != nil {
 			b.trailer(t)
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		x.end = true
+		b.ends = true
 		err = &timeoutError{"httpd: read the request body"}
 	default:
-		x.end, x.polite = true, true
+		b.ends, b.polite = true, true
 		if e, ok := errors.AsType[*http1.Error](err); ok {
 			err = &ProtocolError{Rule: e.Rule, Reason: e.Reason}
 		}
@@ -168,8 +169,8 @@ func (b *body) Close() error {
 // late. It reports whether the client waited for one.
 func (b *body) answered() bool { return b != nil && b.expects.take() }
 
-// spoils reports whether what the handler left unread is too much to be read, so
-// that the connection has to end with this response.
+// spoils reports whether the body has failed, or what the handler left unread is too
+// much to be read, so that the connection has to end with this response.
 func (b *body) spoils() bool {
 	if b == nil {
 		return false
@@ -177,13 +178,23 @@ func (b *body) spoils() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.x
-	if x == nil || b.dec.Done() {
-		return false
+	if x == nil || b.ends || b.dec.Done() {
+		return b.ends
 	}
 	// RFC 9110 10.1.1: a client that was not told to continue may or may not send
 	// the body: nobody knows where the next request begins.
-	return b.err != nil && b.err != io.EOF || b.expects.waiting() ||
+	return b.expects.waiting() ||
 		x.req.ContentLength-int64(len(x.in)) > maxDiscard
+}
+
+// failed reports whether the body has ended so that no request can follow it.
+func (b *body) failed() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ends
 }
 
 // discard reads what the handler left unread, for the sake of the next request,
@@ -195,7 +206,7 @@ func (b *body) discard() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.x
-	if x == nil || b.dec.Done() || x.end || b.err != nil || b.expects.waiting() ||
+	if x == nil || b.dec.Done() || x.end || b.ends || b.expects.waiting() ||
 		x.req.ContentLength-int64(len(x.in)) > maxDiscard {
 		return
 	}
@@ -203,7 +214,7 @@ func (b *body) discard() {
 		if len(x.in) == 0 {
 			x.send()
 			if x.broken || b.more() != nil {
-				x.end = true
+				b.ends = true
 				return
 			}
 		}
@@ -211,7 +222,7 @@ func (b *body) discard() {
 		x.in = x.in[n:]
 		read += len(data)
 		if read > maxDiscard || err != nil && err != io.EOF {
-			x.end, x.polite = true, true
+			b.ends, b.polite = true, true
 			return
 		}
 	}
@@ -225,8 +236,17 @@ func (b *body) finish() {
 	b.discard()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if x := b.x; x != nil && !b.dec.Done() {
-		x.end, x.polite = true, true
+	if b.x != nil && !b.dec.Done() {
+		b.ends, b.polite = true, true
+	}
+	b.leave()
+}
+
+// leave parts b from its exchange, which learns what b means for the connection.
+// b.mu is held.
+func (b *body) leave() {
+	if x := b.x; x != nil && b.ends {
+		x.end, x.polite = true, x.polite || b.polite
 	}
 	b.x, b.closed = nil, true
 }
@@ -237,7 +257,7 @@ func (b *body) takeInput(x *exchange) []byte {
 	if b != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.x, b.closed = nil, true
+		b.leave()
 	}
 	in := x.in
 	x.in = nil
@@ -260,7 +280,7 @@ func (b *body) abandon() {
 		return
 	}
 	b.mu.Lock()
-	b.x, b.closed = nil, true
+	b.leave()
 	b.mu.Unlock()
 }
 

@@ -31,7 +31,8 @@ type response struct {
 	wrote     bool // WriteHeader
 	committed bool // the head is on its way
 	chunked   bool
-	head      bool // a HEAD request: content is counted and dropped
+	head      bool  // a HEAD request: content is counted and dropped
+	minor     uint8 // of the request's version; its head moves while the body is read
 	duplex    bool
 	has       hasField
 	err       error
@@ -43,6 +44,7 @@ type hasField struct{ contentType, date, encoding, connection, chunked bool }
 
 func (w *response) begin(x *exchange, r *http.Request) {
 	w.x, w.req, w.length, w.head, w.log = x, r, -1, r.Method == "HEAD", x.s.log
+	w.minor = x.req.Minor
 	x.trailers = nil
 }
 
@@ -80,7 +82,7 @@ func (w *response) WriteHeader(status int) {
 // inform sends a 1xx response at once (RFC 9110 15.2).
 func (w *response) inform(status int) {
 	x := w.x
-	if x.req.Minor == 0 {
+	if w.minor == 0 {
 		return // RFC 9110 15.2: never to an HTTP/1.0 client
 	}
 	if status == http.StatusContinue {

@@ -131,7 +131,7 @@ func (w *response) commit(last bool) {
 		return
 	}
 	content := x.buf
-	x.out = http1.AppendStatusLine(x.out, x.req.Minor, w.status, "")
+	x.out = http1.AppendStatusLine(x.out, w.minor, w.status, "")
 	x.out = append(x.out, x.line...)
 	w.frame(last, content)
 	if len(content) > 0 && w.sniffs() {
@@ -167,7 +167,7 @@ func (w *response) frame(last bool, content []byte) {
 	case w.length >= 0:
 		x.out = http1.AppendLength(x.out, w.length)
 	case w.head:
-	case x.req.Minor == 1:
+	case w.minor == 1:
 		w.chunked = true
 		x.out = append(x.out, "Transfer-Encoding: chunked\r\n"...)
 	default:
@@ -179,12 +179,13 @@ func (w *response) frame(last bool, content []byte) {
 func (w *response) connectionField() {
 	x := w.x
 	switch {
-	case w.status == http.StatusSwitchingProtocols || w.has.connection && !x.end:
-	case !w.duplex && x.mustEnd() || x.end:
-		if x.req.Minor == 1 {
+	case w.status == http.StatusSwitchingProtocols:
+	case x.end || x.body.failed() || !w.duplex && x.mustEnd():
+		if w.minor == 1 {
 			x.out = append(x.out, "Connection: close\r\n"...)
 		}
-	case x.req.Minor == 0:
+	case w.has.connection:
+	case w.minor == 0:
 		x.out = append(x.out, "Connection: keep-alive\r\n"...)
 	}
 }
