@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,12 @@ var timeoutBehaviours = []behaviour{
 	{"controller-read", (*trial).timeoutControllerRead},
 	{"controller-read-idle-next", (*trial).timeoutControllerNext},
 	{"controller-write", (*trial).timeoutControllerWrite},
+	{"controller-write-past", (*trial).timeoutWritePast},
+	{"controller-write-past-end", (*trial).timeoutWritePastEnd},
+	{"controller-write-steady", (*trial).timeoutWriteSteady},
+	{"controller-write-file", (*trial).timeoutWriteFile},
+	{"controller-write-moved", (*trial).timeoutWriteMoved},
+	{"controller-write-pipeline", (*trial).timeoutWritePipeline},
 }
 
 const short = 150 * time.Millisecond
@@ -206,4 +213,121 @@ func (t *trial) timeoutControllerWrite() {
 	if err := await(t, "the handler", got); !timeout(err) {
 		t.Errorf("error of Write: %v, want a timeout", err)
 	}
+}
+
+// timeoutWritePast: nothing of an answer leaves after its time, though the client would take it.
+func (t *trial) timeoutWritePast() {
+	got := make(chan error, 1)
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.SetWriteDeadline(time.Now().Add(-time.Second))
+		w.Write(make([]byte, 10_000))
+		rc.Flush()
+		_, err := w.Write(make([]byte, 10_000))
+		got <- err
+	})
+	w := t.dial(s)
+	w.get("/")
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of Write: %v, want a timeout", err)
+	}
+	w.closed()
+}
+
+// timeoutWritePastEnd: the same for an answer that is sent when the handler has returned.
+func (t *trial) timeoutWritePastEnd() {
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "little")
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(-time.Second))
+	})
+	w := t.dial(s)
+	w.get("/")
+	w.closed()
+}
+
+// timeoutWriteSteady writes little by little to a client that takes it at once.
+func (t *trial) timeoutWriteSteady() {
+	got := make(chan error, 1)
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.SetWriteDeadline(time.Now().Add(short))
+		var err error
+		for end := time.Now().Add(patience); err == nil && time.Now().Before(end); {
+			io.WriteString(w, "tick ")
+			err = rc.Flush()
+			time.Sleep(short / 20)
+		}
+		got <- err
+	})
+	w := t.dial(s)
+	w.get("/")
+	a := w.answer()
+	if !errors.Is(a.err, io.ErrUnexpectedEOF) || !strings.HasPrefix(a.body, "tick ") {
+		t.Errorf("answer: %.20q, %v; want it cut short", a.body, a.err)
+	}
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of Flush: %v, want a timeout", err)
+	}
+}
+
+// timeoutWriteFile: a file may be sent by the kernel.
+func (t *trial) timeoutWriteFile() {
+	name, content := t.bigFile()
+	got := make(chan error, 1)
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Errorf("open: %v", err)
+			return
+		}
+		defer f.Close()
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		w.Header().Set("Content-Type", "text/plain")
+		http.NewResponseController(w).Flush()
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(-time.Second))
+		_, err = io.Copy(w, f)
+		got <- err
+	})
+	w := t.dial(s)
+	w.get("/")
+	a := w.answer()
+	equal(t, "answer", fmt.Sprint(len(a.body), a.err), "0 unexpected EOF")
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of Copy: %v, want a timeout", err)
+	}
+}
+
+// timeoutWriteMoved: a deadline that was moved on, or taken back, in time does no harm.
+func (t *trial) timeoutWriteMoved() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.SetWriteDeadline(time.Now().Add(-time.Second))
+		if r.URL.Path == "/back" {
+			rc.SetWriteDeadline(time.Time{})
+		} else {
+			rc.SetWriteDeadline(time.Now().Add(10 * patience))
+		}
+		io.WriteString(w, "in time")
+		rc.Flush()
+	})
+	w := t.dial(s)
+	for _, target := range []string{"/back", "/on", "/back"} {
+		w.get(target)
+		w.want(http.StatusOK, "in time")
+	}
+}
+
+// timeoutWritePipeline: the deadline of one answer does not touch those before it.
+func (t *trial) timeoutWritePipeline() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(-time.Second))
+		}
+		io.WriteString(w, r.URL.Path)
+	})
+	w := t.dial(s)
+	w.send(head("GET", "/1") + head("GET", "/2") + head("GET", "/late") + head("GET", "/3"))
+	w.want(http.StatusOK, "/1")
+	w.want(http.StatusOK, "/2")
+	w.closed()
 }

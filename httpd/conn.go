@@ -260,10 +260,11 @@ func (x *exchange) recover() {
 
 // send hands the answers to the engine.
 func (x *exchange) send() {
-	if len(x.out) == 0 {
-		return
+	late := len(x.out) > x.mark && x.late()
+	if late {
+		x.out = x.out[:x.mark] // the answers before this one are not late
 	}
-	if !x.broken {
+	if len(x.out) > 0 && !x.broken {
 		_, err := x.c.Write(x.out)
 		if err == engine.ErrBacklog {
 			// What is unsent leaves first. Then there is no limit to one write.
@@ -278,7 +279,33 @@ func (x *exchange) send() {
 			x.fail(err)
 		}
 	}
+	if late && !x.broken {
+		x.expire()
+	}
 	x.out, x.mark, x.later = x.out[:0], 0, 0
+}
+
+// late reports whether the time of SetWriteDeadline has passed.
+func (x *exchange) late() bool { return !x.until.IsZero() && !time.Now().Before(x.until) }
+
+// expire breaks the answer in progress off because it is late. What was written
+// before still leaves.
+func (x *exchange) expire() {
+	x.broken, x.end, x.err = true, true, &timeoutError{"httpd: write"}
+}
+
+// meet sees to it that an answer with a SetWriteDeadline has left by then.
+func (x *exchange) meet() {
+	if x.until.IsZero() {
+		return
+	}
+	x.send()
+	if !x.broken && x.c.Backlog() > 0 {
+		if err := x.c.Flush(x.patience()); err != nil {
+			x.fail(err)
+		}
+	}
+	x.until = time.Time{}
 }
 
 // sendLater hands the answers to the engine because the next handler may block, and

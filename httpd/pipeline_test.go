@@ -126,3 +126,37 @@ func TestStressPipelineUnread(t *testing.T) {
 		}
 	}
 }
+
+// TestPipelineLate has an answer that is late behind direct ones, which are gathered with it.
+func TestPipelineLate(t *testing.T) {
+	t.Parallel()
+	late := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(-time.Second))
+		io.WriteString(w, "late")
+	})
+	for _, driver := range engine.Drivers() {
+		needsDriver(t, driver)
+		s := stressServe(t, driver, 1, &httpd.Server{Handler: httpd.Direct(func(c *httpd.Ctx) {
+			if string(c.Path()) == "/late" {
+				c.ServeHTTP(late)
+				return
+			}
+			c.Text(200, string(c.Path()))
+		})})
+		nc, err := stressDial(s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		io.WriteString(nc, head("GET", "/1")+head("GET", "/2")+head("GET", "/late")+head("GET", "/3"))
+		br := bufio.NewReader(nc)
+		for _, want := range []string{"/1", "/2"} {
+			if _, got, err := stressAnswer(br); got != want || err != nil {
+				t.Errorf("%v: %q, %v, want %q", driver, got, err, want)
+			}
+		}
+		if b, err := io.ReadAll(br); len(b) > 0 {
+			t.Errorf("%v: %q, %v after the late answer", driver, b, err)
+		}
+	}
+}

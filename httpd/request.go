@@ -37,6 +37,7 @@ func (x *exchange) serveHTTP(h http.Handler) {
 	h.ServeHTTP(&k.w, r)
 	if !x.hijacked {
 		k.w.finish()
+		x.meet()
 		x.body.finish()
 		if r.MultipartForm != nil {
 			r.MultipartForm.RemoveAll()

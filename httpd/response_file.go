@@ -53,6 +53,10 @@ func (w *response) fileOf(src io.Reader) (f *os.File, off, n int64, ok bool) {
 	return f, off, n, n >= sendable
 }
 
+// deadlinePiece is how much of a file is sent between two looks at the time of
+// SetWriteDeadline, in bytes.
+const deadlinePiece = 1 << 20
+
 func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, error) {
 	x := w.x
 	begin := 0
@@ -66,15 +70,34 @@ func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, err
 	if err := w.flush(false); err != nil {
 		return 0, err
 	}
-	sent, err := x.c.SendFile(f, off+int64(begin), n-int64(begin), x.patience())
-	sent += int64(begin)
+	sent := int64(begin)
+	var err error
+	for err == nil && sent < n {
+		piece := n - sent
+		if !x.until.IsZero() {
+			piece = min(piece, deadlinePiece)
+		}
+		if x.late() {
+			x.expire()
+			err = x.err
+			break
+		}
+		var m int64
+		m, err = x.c.SendFile(f, off+sent, piece, x.patience())
+		sent += m
+		if m < piece {
+			break // an error, or the file has become shorter
+		}
+	}
 	w.written += sent
 	f.Seek(off+sent, io.SeekStart) // as if it had been read
 	if lr, ok := src.(*io.LimitedReader); ok {
 		lr.N -= sent
 	}
 	if err != nil {
-		x.fail(err)
+		if !x.broken {
+			x.fail(err)
+		}
 		w.err = x.err
 	}
 	return sent, err
