@@ -1,12 +1,14 @@
 package httpd
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/burrownet/burrow/internal/http1"
 	"github.com/burrownet/burrow/internal/radix"
@@ -46,16 +48,20 @@ type Ctx struct {
 	w http.ResponseWriter
 	r *http.Request
 
-	params   radix.Params // filled by the Router: positions in Path
-	names    []string
-	pattern  string
-	call     *call // of an ordinary handler that is running
-	lines    []byte
-	answered bool
-	done     bool // the handler has returned
+	params      radix.Params // filled by the Router: positions in Path
+	names       []string
+	pattern     string
+	call        *call  // of an ordinary handler that is running
+	lines       []byte // fields that the handler has set
+	contentType string // Content-Type, where it has
+	hasType     bool
+	hasDate     bool // Date is among lines
+	answered    bool
+	done        bool // the handler has returned
 }
 
 func (c *Ctx) reset() {
+	c.contentType, c.hasType, c.hasDate = "", false, false
 	c.w, c.r, c.names, c.pattern, c.call = nil, nil, nil, "", nil
 	c.lines, c.answered = c.lines[:0], false
 }
@@ -67,7 +73,7 @@ func (x *exchange) serveDirect(h DirectHandler) {
 	c.x = x
 	h.ServeDirect(c)
 	if !c.answered && !x.hijacked {
-		x.answer(http.StatusOK, "", nil)
+		c.begin(http.StatusOK, "", 0)
 	}
 	x.body.finish()
 }
@@ -111,8 +117,14 @@ func (c *Ctx) Host() []byte {
 }
 
 // Header is the first value of a request field; nil without one. The name's case
-// does not matter.
+// does not matter. "Host" is what Host gives, nil where that is empty.
 func (c *Ctx) Header(name string) []byte {
+	if len(name) == 4 && strings.EqualFold(name, "Host") {
+		if host := c.Host(); len(host) > 0 {
+			return host
+		}
+		return nil
+	}
 	if c.x != nil {
 		return c.x.req.Get(name)
 	}
@@ -167,22 +179,29 @@ func (c *Ctx) Body() io.Reader {
 	return c.x.body
 }
 
-// SetHeader adds a field to the response, before it is answered. Fields that
-// frame the response (Content-Length, Transfer-Encoding, Connection) are the
-// server's and are left out.
+// SetHeader adds a field to the response, before it is answered. Content-Type takes
+// the place of what the answer says ("": none is sent), Date that of the server's.
+// Fields that frame the response
+// (Content-Length, Transfer-Encoding, Connection) are the server's and are left out.
 func (c *Ctx) SetHeader(name, value string) {
-	if c.x == nil {
-		c.w.Header().Add(name, value)
-		return
-	}
 	switch canonical, _ := http1.CanonicalName([]byte(name)); canonical {
 	case "Content-Length", "Transfer-Encoding", "Connection":
+		return
+	case "Content-Type":
+		c.contentType, c.hasType = value, true
+		return
+	case "Date":
+		c.hasDate = true
+	}
+	if c.x == nil {
+		c.w.Header().Add(name, value)
 		return
 	}
 	c.lines = http1.AppendField(c.lines, name, value)
 }
 
-// Text answers with plain text in UTF-8.
+// Text answers with plain text in UTF-8. Like the other answers it panics when the
+// status is not a final one, 200 to 999.
 func (c *Ctx) Text(status int, text string) {
 	if c.x == nil {
 		c.write(status, "text/plain; charset=utf-8", []byte(text))
@@ -206,14 +225,16 @@ func (c *Ctx) Bytes(status int, contentType string, content []byte) {
 
 // write answers behind ServeHTTP.
 func (c *Ctx) write(status int, contentType string, content []byte) {
+	checkStatus(status)
 	if c.answered {
 		return
 	}
 	c.answered = true
 	h := c.w.Header()
-	if contentType != "" {
-		h.Set("Content-Type", contentType)
+	if !c.hasType {
+		c.contentType = contentType
 	}
+	c.setType(h)
 	if bodyAllowed(status) {
 		h.Set("Content-Length", strconv.Itoa(len(content)))
 	}
@@ -221,6 +242,14 @@ func (c *Ctx) write(status int, contentType string, content []byte) {
 	if len(content) > 0 && bodyAllowed(status) {
 		c.w.Write(content)
 	}
+}
+
+func (c *Ctx) setType(h http.Header) {
+	if c.contentType == "" {
+		h["Content-Type"] = nil // nor is it to be told from the content
+		return
+	}
+	h.Set("Content-Type", c.contentType)
 }
 
 func (c *Ctx) finish() {
@@ -232,11 +261,23 @@ func (c *Ctx) finish() {
 // begin writes the head of the answer. It returns nil when no content is to
 // follow, or when the request was answered before.
 func (c *Ctx) begin(status int, contentType string, length int) *exchange {
+	checkStatus(status)
 	if c.answered {
 		return nil
 	}
 	c.answered = true
-	return c.x.begin(status, contentType, c.lines, length)
+	if c.hasType {
+		contentType = c.contentType
+	}
+	return c.x.begin(status, contentType, c.lines, c.hasDate, length)
+}
+
+// checkStatus refuses, as WriteHeader does, what is no status of an answer. Interim
+// ones (1xx) would leave the client waiting for it.
+func checkStatus(status int) {
+	if status < 200 || status > 999 {
+		panic(fmt.Sprintf("httpd: invalid status %d of an answer", status))
+	}
 }
 
 // Static is a response that was serialised in advance, for Ctx.Static. It may be
@@ -247,8 +288,10 @@ type Static struct {
 	head, body  []byte // the head up to the fields that differ each time
 }
 
-// NewStatic serialises a response.
+// NewStatic serialises a response. It panics when the status is not a final one,
+// 200 to 999.
 func NewStatic(status int, contentType string, body []byte) *Static {
+	checkStatus(status)
 	s := &Static{status: status, contentType: contentType, body: slices.Clone(body)}
 	s.head = appendHead(nil, 1, status, contentType, len(body))
 	return s
@@ -261,7 +304,7 @@ func (c *Ctx) Static(s *Static) {
 		c.write(s.status, s.contentType, s.body)
 		return
 	}
-	if x.req.Minor != 1 || x.mustEnd() || len(c.lines) > 0 || !bodyAllowed(s.status) {
+	if x.req.Minor != 1 || x.mustEnd() || len(c.lines) > 0 || c.hasType || !bodyAllowed(s.status) {
 		c.Bytes(s.status, s.contentType, s.body)
 		return
 	}
@@ -277,17 +320,32 @@ func (c *Ctx) Static(s *Static) {
 	}
 }
 
-// ServeHTTP answers the request with an ordinary handler.
+// ServeHTTP answers the request with an ordinary handler, whose header begins with
+// what SetHeader was given.
 func (c *Ctx) ServeHTTP(h http.Handler) {
 	if c.answered {
 		return
 	}
 	c.answered = true
 	if c.x == nil {
+		if c.hasType {
+			c.setType(c.w.Header())
+		}
 		h.ServeHTTP(c.w, c.r)
 		return
 	}
 	c.x.serveHTTP(h)
+}
+
+// handOn gives the fields that were set to an ordinary handler.
+func (c *Ctx) handOn(w *response) {
+	if c.hasType {
+		c.setType(w.Header())
+	}
+	for line := range strings.Lines(string(c.lines)) {
+		name, value, _ := strings.Cut(line, ":")
+		w.Header().Add(name, strings.TrimSpace(value))
+	}
 }
 
 func bodyAllowed(status int) bool {
@@ -297,7 +355,7 @@ func bodyAllowed(status int) bool {
 // appendHead appends the status line and the fields that depend on nothing else.
 func appendHead(dst []byte, minor uint8, status int, contentType string, length int) []byte {
 	dst = http1.AppendStatusLine(dst, minor, status, "")
-	if contentType != "" {
+	if contentType != "" && status != http.StatusNotModified {
 		dst = http1.AppendContentType(dst, contentType)
 	}
 	if bodyAllowed(status) {
@@ -316,13 +374,16 @@ func (x *exchange) mustEnd() bool {
 
 // begin writes the head of an answer whose length is known. It returns nil when
 // no content is to follow.
-func (x *exchange) begin(status int, contentType string, lines []byte, length int) *exchange {
+func (x *exchange) begin(status int, contentType string, lines []byte, dated bool, length int) *exchange {
 	x.out = appendHead(x.out, x.req.Minor, status, contentType, length)
 	x.out = append(x.out, lines...)
-	x.appendDate()
-	if x.mustEnd() {
+	if !dated {
+		x.appendDate()
+	}
+	switch end := x.mustEnd(); {
+	case end && x.req.Minor == 1:
 		x.out = append(x.out, "Connection: close\r\n"...)
-	} else if x.req.Minor == 0 {
+	case !end && x.req.Minor == 0:
 		x.out = append(x.out, "Connection: keep-alive\r\n"...)
 	}
 	x.out = append(x.out, "\r\n"...)
@@ -334,7 +395,7 @@ func (x *exchange) begin(status int, contentType string, lines []byte, length in
 
 // answer is a whole answer.
 func (x *exchange) answer(status int, contentType string, content []byte) {
-	if y := x.begin(status, contentType, nil, len(content)); y != nil {
+	if y := x.begin(status, contentType, nil, false, len(content)); y != nil {
 		y.out = append(y.out, content...)
 	}
 }

@@ -34,6 +34,9 @@ func (x *exchange) serveHTTP(h http.Handler) {
 		return
 	}
 	k.w.begin(x, r)
+	if c := &x.ctx; c.hasType || len(c.lines) > 0 {
+		c.handOn(&k.w)
+	}
 	h.ServeHTTP(&k.w, r)
 	if !x.hijacked {
 		k.w.finish()
