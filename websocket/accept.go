@@ -75,9 +75,10 @@ func (o *AcceptOptions) settings() *settings {
 // meanwhile: the caller has nothing left to do.
 //
 // Without a Handler the Conn is the caller's, as long as it likes, whether its http
-// handler returns or not; but over HTTP/2 the connection ends with the handler. With
-// a Handler Accept returns when Open has; over HTTP/2, when Close has. The callbacks
-// for messages may begin before the http handler returns.
+// handler returns or not; but over HTTP/2 the connection ends with the handler, which
+// has to close it before it returns, with CloseNow at the least: that waits for
+// writes of others. With a Handler Accept returns when Open has; over HTTP/2, when
+// Close has. The callbacks for messages may begin before the http handler returns.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if o == nil {
 		o = &AcceptOptions{}

@@ -52,9 +52,21 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // CloseNow ends the connection at once, without a close frame.
 func (c *Conn) CloseNow() error {
 	if !c.end(errClosed) {
+		if c.overHTTP2() {
+			c.hangUp() // waits for writes: the http handler may be about to return
+		}
 		return wrap("close", net.ErrClosed)
 	}
 	return c.hangUp()
+}
+
+// overHTTP2 reports whether the connection, in blocking style, is a stream of HTTP/2.
+func (c *Conn) overHTTP2() bool {
+	if c.io == nil {
+		return false
+	}
+	_, ok := c.io.nc.(*h2Stream)
+	return ok
 }
 
 // hangUp closes what is below.

@@ -50,9 +50,11 @@ func (h *untilClosed) Close(c *Conn, err error) {
 	h.Handler.Close(c, err)
 }
 
-// h2Stream is the net.Conn of a stream.
+// h2Stream is the net.Conn of a stream. Writer and controller are lent by the http
+// server until the http handler returns, and not known to be so: whoever uses them
+// does so in lent, and Close waits for who does.
 type h2Stream struct {
-	w  http.ResponseWriter // used by who writes
+	w  http.ResponseWriter // used by who holds wmu, in lent
 	rc *http.ResponseController
 	r  *http.Request
 
@@ -60,13 +62,15 @@ type h2Stream struct {
 	rest  []byte       // owned by who reads
 	err   error        // owned by who reads
 	ended chan struct{}
-	once  sync.Once
+	wmu   sync.Mutex // held while writing; taken before mu
 
 	mu      sync.Mutex
+	closed  bool          // ended is; guarded by mu
+	writing bool          // guarded by mu
 	readBy  time.Time     // guarded by mu
 	changed chan struct{} // closed when readBy changes; guarded by mu
 	writeBy time.Time     // guarded by mu
-	timer   *time.Timer   // of a write in progress; guarded by mu
+	timer   *time.Timer   // calls expire; guarded by mu; nil: never needed
 }
 
 type h2Input struct {
@@ -146,51 +150,99 @@ func (s *h2Stream) await() error {
 	return nil
 }
 
+// lent runs f, which uses w or rc. Close has to come before the end of the http
+// handler (Accept says so). Where it did not, the server takes both away at any
+// moment, and a use of them panics.
+func (s *h2Stream) lent(f func() error) (err error) {
+	if s.r.Context().Err() != nil {
+		return net.ErrClosed // the client has reset the stream, or the handler has returned
+	}
+	defer func() {
+		if recover() != nil {
+			err = net.ErrClosed
+		}
+	}()
+	return f()
+}
+
 // Write implements net.Conn. A deadline that passes midway ends the stream.
-func (s *h2Stream) Write(b []byte) (int, error) {
+func (s *h2Stream) Write(b []byte) (n int, err error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	if err := s.beginWrite(); err != nil {
 		return 0, err
 	}
 	defer s.endWrite()
-	n, err := s.w.Write(b)
-	if err == nil {
-		err = s.rc.Flush()
-	}
+	err = s.lent(func() error {
+		if n, err = s.w.Write(b); err != nil {
+			return err
+		}
+		return s.rc.Flush()
+	})
 	return n, err
 }
 
 func (s *h2Stream) beginWrite() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case <-s.ended:
+	if s.closed {
 		return net.ErrClosed
-	default:
 	}
-	left := time.Hour
-	if !s.writeBy.IsZero() {
-		if left = time.Until(s.writeBy); left <= 0 {
-			return os.ErrDeadlineExceeded
-		}
+	if !s.writeBy.IsZero() && time.Until(s.writeBy) <= 0 {
+		return os.ErrDeadlineExceeded
 	}
-	s.timer = time.AfterFunc(left, func() { s.rc.SetWriteDeadline(longAgo) })
-	if s.writeBy.IsZero() {
-		s.timer.Stop()
-	}
+	s.writing = true
+	s.arm()
 	return nil
 }
 
 func (s *h2Stream) endWrite() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timer.Stop()
-	s.timer = nil
+	s.writing = false
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 }
 
-// Close implements net.Conn: the stream ends.
+// arm has the timer follow writeBy while a write is in progress; mu is held.
+func (s *h2Stream) arm() {
+	switch {
+	case s.writing && !s.writeBy.IsZero() && s.timer == nil:
+		s.timer = time.AfterFunc(max(time.Until(s.writeBy), 0), s.expire)
+	case s.writing && !s.writeBy.IsZero():
+		s.timer.Reset(max(time.Until(s.writeBy), 0))
+	case s.timer != nil:
+		s.timer.Stop()
+	}
+}
+
+// expire ends a write whose deadline has passed, and with it the stream.
+func (s *h2Stream) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writing && !s.closed && !s.writeBy.IsZero() && time.Until(s.writeBy) <= 0 {
+		s.lent(func() error { return s.rc.SetWriteDeadline(longAgo) })
+	}
+}
+
+// Close implements net.Conn: the stream ends. A write in progress fails, and has
+// returned when Close does.
 func (s *h2Stream) Close() error {
-	s.once.Do(func() { close(s.ended) })
-	s.rc.SetReadDeadline(longAgo) // readAll returns
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.ended)
+		s.lent(func() error {
+			if s.writing {
+				s.rc.SetWriteDeadline(longAgo)
+			}
+			return s.rc.SetReadDeadline(longAgo) // readAll returns
+		})
+	}
+	s.mu.Unlock()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	return nil
 }
 
@@ -239,12 +291,6 @@ func (s *h2Stream) SetWriteDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writeBy = t
-	switch {
-	case s.timer == nil:
-	case t.IsZero():
-		s.timer.Stop()
-	default:
-		s.timer.Reset(max(time.Until(t), 0))
-	}
+	s.arm()
 	return nil
 }

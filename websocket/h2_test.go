@@ -26,7 +26,7 @@ func TestHTTP2(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestExtendedConnect", "-test.v", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), "GODEBUG=http2xconnect=1")
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "--- PASS: TestExtendedConnect") < 4 {
+	if err != nil || strings.Count(string(out), "--- PASS: TestExtendedConnect") < 7 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -164,6 +164,105 @@ func TestExtendedConnectGone(t *testing.T) {
 	p.nc.Close()
 	if err := await(t, "the handler", returned); CloseStatus(err) != StatusAbnormal {
 		t.Errorf("Read: %v", err)
+	}
+}
+
+// TestExtendedConnectReturned: a connection whose http handler has returned without
+// closing it has ended, and says so.
+func TestExtendedConnectReturned(t *testing.T) {
+	for _, event := range []bool{false, true} {
+		for name, call := range map[string]func(*Conn) error{
+			"CloseNow": func(c *Conn) error { return c.CloseNow() },
+			"Close":    func(c *Conn) error { return c.Close(StatusNormal, "") },
+			"Write":    func(c *Conn) error { return c.Write(background(t), MessageText, []byte("x")) },
+			"Ping":     func(c *Conn) error { return c.Ping(background(t)) },
+			"Read": func(c *Conn) error {
+				_, _, err := c.Read(background(t))
+				return err
+			},
+		} {
+			conns := make(chan *Conn, 1)
+			o := &AcceptOptions{}
+			if event {
+				o.Handler = &Funcs{OnOpen: func(c *Conn) { c.CloseNow() }}
+			}
+			p, _ := connectHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, err := Accept(w, r, o)
+				if err != nil {
+					t.Error(err)
+				}
+				conns <- c
+			}), nil)
+			c := await(t, "the connection", conns)
+			p.want("EOF") // the handler has returned
+			if err := call(c); err == nil && name != "CloseNow" {
+				t.Errorf("%s succeeds (event style: %v)", name, event)
+			}
+			c.CloseNow()
+		}
+	}
+}
+
+// TestExtendedConnectHub: what a hub writes to a stream is over when its http
+// handler returns, whether the peer reads or not.
+func TestExtendedConnectHub(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		reads, reset bool
+	}{{"reads", true, false}, {"stuck", false, false}, {"reset", false, true}} {
+		hub := &Hub{}
+		joined, returned := make(chan *Conn, 1), make(chan bool)
+		p, _ := connectHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(returned)
+			c, err := Accept(w, r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			hub.Subscribe(c, "t")
+			joined <- c
+			ctx, cancel := context.WithTimeout(r.Context(), 100*time.Millisecond)
+			defer cancel()
+			if tc.reset {
+				ctx = r.Context()
+			}
+			c.Read(ctx)
+		}), nil)
+		await(t, "the connection", joined)
+		if tc.reads {
+			go io.Copy(io.Discard, p.nc)
+		}
+		data := make([]byte, 20<<10)
+		for sent := 0; ; sent++ {
+			hub.Publish(background(t), "t", MessageBinary, data)
+			if tc.reset && sent == 200 {
+				p.nc.Close()
+			}
+			select {
+			case <-returned:
+			default:
+				continue
+			}
+			break
+		}
+		until(t, tc.name+": the connection leaves the hub", func() bool { return hub.Len() == 0 })
+	}
+}
+
+// TestExtendedConnectDeadline: a peer that does not read is given up in time.
+func TestExtendedConnectDeadline(t *testing.T) {
+	returned := make(chan error, 1)
+	connectHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := Accept(w, r, &AcceptOptions{WriteTimeout: 200 * time.Millisecond})
+		if err == nil {
+			defer c.CloseNow()
+			err = c.Write(context.Background(), MessageBinary, make([]byte, 16<<20))
+		}
+		returned <- err
+	}), nil)
+	if err := await(t, "the write", returned); CloseStatus(err) != StatusAbnormal {
+		t.Errorf("Write to who does not read: %v", err)
 	}
 }
 
