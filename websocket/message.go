@@ -154,6 +154,9 @@ func (c *Conn) frame(f *wsframe.Frame) (event, error) {
 	case wsframe.Close:
 		return event{kind: evClose, data: f.Payload}, nil
 	}
+	if c.dropping() {
+		return event{}, nil
+	}
 	if f.First && f.Last && !f.Compressed && (c.part == nil || !c.part.stream) {
 		// A message in one piece stays where it is.
 		if c.set.maxMessage > 0 && f.Length > c.set.maxMessage {
@@ -165,6 +168,12 @@ func (c *Conn) frame(f *wsframe.Frame) (event, error) {
 		return event{kind: evMessage, typ: MessageType(f.Opcode), data: f.Payload}, nil
 	}
 	return c.piece(f)
+}
+
+// dropping reports whether messages are of no interest any more, not even for a
+// Reader: Close waits for the peer's answer.
+func (c *Conn) dropping() bool {
+	return c.io != nil && c.io.drop.Load() && (c.part == nil || !c.part.stream)
 }
 
 // piece adds to the message in progress.

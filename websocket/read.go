@@ -49,11 +49,12 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (t MessageType, data 
 func (c *Conn) skip(ctx context.Context) error {
 	for c.part != nil && c.part.stream {
 		p := c.part
-		c.disown(p)
-		p.buf, p.taken = p.buf[:0], 0
+		c.disown(p, errNextMessage)
+		if p.reader == nil {
+			p.buf, p.taken = p.buf[:0], 0
+		}
 		if p.done || !p.begun {
-			c.detachReader()
-			return nil
+			return c.detachReader()
 		}
 		if err := c.cause(); err != nil {
 			return err
@@ -65,10 +66,18 @@ func (c *Conn) skip(ctx context.Context) error {
 	return nil
 }
 
-// disown takes the message in progress away from its Reader.
-func (c *Conn) disown(p *partial) {
-	if r := p.reader; r != nil {
-		r.err = errNextMessage
+// disown takes the message in progress away from its Reader, which fails with err.
+// It stays the message's where the peer takes over: the rest has to be decompressed
+// all the same, for what comes next to refer to.
+func (c *Conn) disown(p *partial, err error) {
+	r := p.reader
+	if r == nil {
+		return
+	}
+	if r.err == nil {
+		r.err = err
+	}
+	if r.z == nil || !c.peerTakesOver() {
 		r.free()
 		p.reader = nil
 	}
@@ -108,7 +117,7 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 			return 0, nil, wrap("read", err)
 		}
 	}
-	r := &messageReader{c: c, ctx: ctx, typ: p.typ}
+	r := &messageReader{c: c, ctx: ctx, typ: p.typ, attached: true}
 	if p.compressed {
 		r.z = newDecompressor()
 		r.z.begin(nil, r.raw, r.dict())
@@ -117,20 +126,21 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	return p.typ, r, nil
 }
 
-// messageReader reads one message. Not safe for concurrent use.
+// messageReader reads one message: what is in rest, then what is to come while it is
+// attached, then err. Not safe for concurrent use.
 type messageReader struct {
 	c     *Conn
 	ctx   context.Context
 	typ   MessageType
-	rest  []byte // of a message that was there as a whole
-	whole bool
-	// detached says that rest is all that is still to be read, as it came.
-	detached bool
-	z        *decompressor // nil: not compressed
-	tail     window        // what z gave last, where the peer does not take over
-	text     wsframe.UTF8  // of what z gave
-	total    int64         // bytes of what z gave
-	err      error
+	whole bool          // the message was there as a whole, in rest: no lock is needed
+	rest  []byte        // decompressed
+	z     *decompressor // nil: not compressed, or at its end
+	tail  window        // what z gave last, where the peer does not take over
+	text  wsframe.UTF8  // of what z gave
+	total int64         // bytes of what z gave
+	err   error
+	// attached says that c.part has, or gets, more of the message.
+	attached bool
 }
 
 // Read implements io.Reader.
@@ -147,10 +157,16 @@ func (r *messageReader) Read(b []byte) (int, error) {
 		return 0, wrap("read", err)
 	}
 	defer r.c.io.unlockRead()
-	if r.err != nil || len(b) == 0 {
+	switch {
+	case len(b) == 0 && (r.err == nil || len(r.rest) > 0):
+		return 0, nil
+	case len(r.rest) > 0:
+		n := copy(b, r.rest)
+		r.rest = r.rest[n:]
+		return n, nil
+	case r.err != nil:
 		return 0, r.err
-	}
-	if r.z == nil {
+	case r.z == nil:
 		return r.plain(b)
 	}
 	return r.inflated(b)
@@ -170,14 +186,14 @@ func (r *messageReader) plain(b []byte) (int, error) {
 // arrived waits until something of the message is there: io.EOF at its end.
 func (r *messageReader) arrived() ([]byte, error) {
 	c := r.c
-	for !r.detached {
+	for r.attached {
 		p := c.part
 		if p.taken < len(p.buf) {
 			return p.buf[p.taken:], nil
 		}
 		p.buf, p.taken = p.buf[:0], 0
 		if p.done {
-			c.detachReader()
+			r.detach()
 			break
 		}
 		if err := c.cause(); err != nil {
@@ -187,31 +203,67 @@ func (r *messageReader) arrived() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if len(r.rest) == 0 {
-		return nil, io.EOF
-	}
-	return r.rest, nil
+	return nil, io.EOF
 }
 
 // take notes that n bytes of what has arrived are used.
 func (r *messageReader) take(n int) {
-	if r.detached {
-		r.rest = r.rest[n:]
-	} else {
-		r.c.part.taken += n
-		r.c.announce()
-	}
+	r.c.part.taken += n
+	r.c.announce()
 }
 
-// detachReader gives a Reader all of its message, which has arrived, so that the
-// connection can go on without it.
-func (c *Conn) detachReader() {
+// detach lets go of the connection, which has nothing more for r.
+func (r *messageReader) detach() {
+	r.attached = false
+	r.c.part.reader = nil
+	r.c.detachReader()
+}
+
+// detachReader gives a Reader all that is left of its message, which has arrived, so
+// that the connection can go on without it. What was compressed is decompressed now:
+// what comes next may refer to it. An error is the cause that the connection has
+// ended with.
+func (c *Conn) detachReader() error {
 	p := c.part
 	if r := p.reader; r != nil {
-		r.rest, r.detached = append([]byte(nil), p.buf[p.taken:]...), true
+		if r.z != nil {
+			return r.drain() // detaches at the end
+		}
+		if r.err == nil {
+			r.rest, r.err = append([]byte(nil), p.buf[p.taken:]...), io.EOF
+		}
+		r.attached = false
 	}
 	p.stream, p.done, p.reader = false, false, nil
 	c.settle()
+	return nil
+}
+
+// drain decompresses the rest of a message, all of which has arrived, for its Reader
+// or, once it is disowned, for the window alone.
+func (r *messageReader) drain() error {
+	disowned := r.err
+	out := make([]byte, 0, 4<<10)
+	for {
+		if len(out) == cap(out) {
+			out = append(out, 0)[:len(out)]
+		}
+		n, err := r.inflated(out[len(out):cap(out)])
+		if disowned == nil {
+			out = out[:len(out)+n]
+		}
+		if err == nil {
+			continue
+		}
+		r.rest = out
+		if disowned != nil {
+			r.rest, r.err = nil, disowned
+		}
+		if err == io.EOF {
+			err = nil
+		}
+		return err
+	}
 }
 
 // fault notes how the message ends; the end of ctx is none, but where a

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestReaderStreams: a message that is larger than what is held is read as it comes,
@@ -149,5 +152,137 @@ func TestWriters(t *testing.T) {
 			go server.CloseRead(ctx)
 			wg.Wait()
 		})
+	}
+}
+
+// left are the ways in which a Reader is left before its end: how much is read first,
+// whether a Ping then reads further, and whether the rest is read after that.
+var left = []struct {
+	name       string
+	read       int
+	ping, rest bool
+}{
+	{"unread", 0, false, false},
+	{"in part", 100, false, false},
+	{"but for io.EOF", leftBytes, false, false},
+	{"a ping, unread", 0, true, false},
+	{"a ping, in part", 100, true, false},
+	{"a ping, then the rest", 100, true, true},
+}
+
+const leftBytes = 60_000
+
+// TestReaderLeft: what a Reader leaves is dropped, and the messages behind it are read,
+// also where they refer to it.
+func TestReaderLeft(t *testing.T) {
+	t.Parallel()
+	message := json1(rand.New(rand.NewPCG(1, 2)), leftBytes)
+	for _, d := range []*Deflate{nil, {MinBytes: -1}, {ContextTakeover: true, MinBytes: -1}} {
+		for _, of := range []string{"client", "server"} {
+			t.Run(fmt.Sprintf("%s %+v", of, d), func(t *testing.T) {
+				t.Parallel()
+				writer, reader := pair(t, &DialOptions{Deflate: d}, &AcceptOptions{Deflate: d})
+				if of == "client" {
+					writer, reader = reader, writer
+				}
+				ctx := background(t)
+				go writer.Read(ctx) // answers pings
+				for _, tc := range left {
+					sent := make(chan error, 1)
+					go func() {
+						var err error
+						for range 3 {
+							err = errors.Join(err, writer.Write(ctx, MessageText, []byte(message)))
+						}
+						sent <- err
+					}()
+					_, r, err := reader.Reader(ctx)
+					must(t, tc.name, err)
+					got := make([]byte, tc.read)
+					_, err = io.ReadFull(r, got)
+					must(t, tc.name, err)
+					if tc.ping {
+						must(t, tc.name, reader.Ping(ctx))
+					}
+					if tc.rest {
+						rest, err := io.ReadAll(r)
+						if got = append(got, rest...); err != nil || string(got) != message {
+							t.Errorf("%s: the rest: %d bytes, %v", tc.name, len(got), err)
+						}
+					}
+					for range 2 {
+						if _, data, err := reader.Read(ctx); err != nil || string(data) != message {
+							t.Fatalf("%s: the next message: %d bytes, %v", tc.name, len(data), err)
+						}
+					}
+					if _, err := r.Read(make([]byte, 1)); tc.read == 100 && !tc.ping && err != errNextMessage {
+						t.Errorf("%s: the Reader then says %v", tc.name, err)
+					}
+					must(t, tc.name, await(t, "the writes", sent))
+				}
+			})
+		}
+	}
+}
+
+// TestReaderLeftInTime: a Read whose context ends while it drops the rest of a Reader
+// goes on later.
+func TestReaderLeftInTime(t *testing.T) {
+	t.Parallel()
+	for _, d := range []*Deflate{nil, {MinBytes: -1}, {ContextTakeover: true, MinBytes: -1}} {
+		client, server := pair(t, &DialOptions{Deflate: d}, &AcceptOptions{Deflate: d})
+		ctx := background(t)
+		message := json1(rand.New(rand.NewPCG(1, 2)), leftBytes)
+		noise := make([]byte, 4*leftBytes)
+		rand.NewChaCha8([32]byte{}).Read(noise)
+		w, err := client.Writer(ctx, MessageBinary)
+		must(t, "writer", err)
+		w.Write(noise)
+		_, r, err := server.Reader(ctx)
+		must(t, "reader", err)
+		r.Read(make([]byte, 10))
+		for range 3 {
+			short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+			if _, _, err := server.Read(short); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("%+v: Read: %v", d, err)
+			}
+			cancel()
+			w.Write(noise)
+		}
+		must(t, "the rest", w.Close())
+		must(t, "write", client.Write(ctx, MessageText, []byte(message)))
+		if _, data, err := server.Read(ctx); err != nil || string(data) != message {
+			t.Errorf("%+v: the next message: %d bytes, %v", d, len(data), err)
+		}
+	}
+}
+
+// TestCloseLeavesReader: Close drops what a Reader has left, and finds no fault in it.
+func TestCloseLeavesReader(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, 200<<10)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	for _, d := range []*Deflate{nil, {MinBytes: -1}, {ContextTakeover: true, MinBytes: -1}} {
+		client, server := pair(t, &DialOptions{Deflate: d}, &AcceptOptions{Deflate: d})
+		ctx := background(t)
+		ended := make(chan error, 1)
+		go func() {
+			for range 3 {
+				client.Write(ctx, MessageBinary, noise)
+			}
+			_, _, err := client.Read(ctx)
+			ended <- err
+		}()
+		_, r, err := server.Reader(ctx)
+		must(t, "reader", err)
+		_, err = io.ReadFull(r, make([]byte, 100))
+		must(t, "read", err)
+		must(t, fmt.Sprintf("%+v: close", d), server.Close(4000, ""))
+		if err := await(t, "the peer", ended); CloseStatus(err) != 4000 {
+			t.Errorf("%+v: the peer reads %v", d, err)
+		}
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%+v: the Reader says %v", d, err)
+		}
 	}
 }

@@ -229,9 +229,13 @@ func (c *Conn) waitBlocking(ctx context.Context, changed <-chan struct{}) error 
 		return ctx.Err()
 	case s.reading <- struct{}{}:
 	}
-	if s.drop.Load() && c.part != nil {
-		c.disown(c.part)
-		c.part.stream = false
+	if p := c.part; s.drop.Load() && p != nil && p.stream {
+		c.disown(p, wrap("read", errClosed))
+		if p.reader != nil {
+			p.reader.free()
+			p.reader = nil
+		}
+		p.stream = false
 	}
 	if !s.drop.Load() && c.crowded() {
 		s.unlockRead()
@@ -243,6 +247,9 @@ func (c *Conn) waitBlocking(ctx context.Context, changed <-chan struct{}) error 
 		}
 	}
 	defer s.unlockRead()
+	if err := c.finishReader(); err != nil {
+		return err
+	}
 	if err := s.fill(ctx, c); err != nil {
 		return err
 	}
@@ -260,9 +267,17 @@ func (c *Conn) waitBlocking(ctx context.Context, changed <-chan struct{}) error 
 			}
 		}
 		c.settle()
-		if p := c.part; p != nil && p.stream && p.done {
-			c.detachReader()
+		if err := c.finishReader(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// finishReader detaches a Reader whose message has arrived as a whole.
+func (c *Conn) finishReader() error {
+	if p := c.part; p != nil && p.stream && p.done {
+		return c.detachReader()
 	}
 	return nil
 }
