@@ -46,7 +46,8 @@ type AcceptOptions struct {
 	// with ErrPongTimeout. 0 means 20 s.
 	PongTimeout time.Duration
 	// WriteTimeout bounds, in blocking style, the time that one write may take: a
-	// peer that does not read ends its connection. 0 means 30 s.
+	// peer that does not read ends its connection. 0 means 30 s. In event style without
+	// a loop it bounds what is still leaving when a callback returns.
 	WriteTimeout time.Duration
 	// Handler gets the messages, in event style; nil is blocking style.
 	Handler Handler

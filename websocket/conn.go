@@ -62,7 +62,7 @@ const (
 	stCork                      // event style: what is written waits for the end of the call
 	stPinged                    // a ping was sent because of silence
 	stHeard                     // event style: the peer has said something
-	stOffLoop                   // event style: the call in progress is not on a loop
+	stOffLoop                   // event style: a call is in progress that no loop runs: what is written waits for a courier
 )
 
 func (c *Conn) has(bit uint32) bool { return c.state.Load()&bit != 0 }
@@ -74,11 +74,12 @@ func (c *Conn) set1(bit uint32) bool { return c.state.Or(bit)&bit == 0 }
 type extra struct {
 	cause   error         // why the connection has ended
 	changed chan struct{} // closed at the next change that somebody may wait for; nil: nobody does
-	pings   []*pingWait
-	pinged  uint64    // Ping calls so far
-	pending []message // arrived, and not read yet
-	bytes   int       // of pending
-	member  *member   // of the first Hub that the connection has joined; nil: of none
+	pings   *pingWait     // the latest of those that wait
+	courier *courier      // goroutine driver; guarded by wmu
+	pinged  uint64        // Ping calls so far
+	pending []message     // arrived, and not read yet
+	bytes   int           // of pending
+	member  *member       // of the first Hub that the connection has joined; nil: of none
 	// sentWindow is owned by who writes, and readWindow by who reads.
 	sentWindow, readWindow window
 }

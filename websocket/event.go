@@ -42,6 +42,9 @@ func (p *protocol) Data(ev *engine.Conn, b []byte) (int, error) {
 		c.wmu.Unlock()
 		return 0, nil
 	}
+	if !onLoop {
+		c.set1(stOffLoop)
+	}
 	return c.data(ev, b, onLoop)
 }
 
@@ -67,8 +70,6 @@ func (c *Conn) data(ev *engine.Conn, b []byte, onLoop bool) (int, error) {
 	if onLoop {
 		c.held = 0 // without stCork nobody else looks at it
 		c.set1(stCork)
-	} else {
-		c.set1(stOffLoop)
 	}
 	ended := c.consume(ev, b)
 	c.endCall()

@@ -12,6 +12,7 @@ import (
 func (c *Conn) open(ev *engine.Conn) {
 	c.ev = ev
 	c.guarded(func() { c.h.Open(c) })
+	c.endCall()
 	c.set1(stOpen)
 	c.announce()
 }

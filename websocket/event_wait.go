@@ -83,7 +83,6 @@ func (c *Conn) leaveLoop() {
 	defer c.wmu.Unlock()
 	c.release()
 	c.away = true
-	c.set1(stOffLoop)
 	c.ev.Go(nil) // the engine makes what a wait needs while no write looks at it
 }
 

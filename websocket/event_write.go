@@ -7,16 +7,27 @@ import (
 // endCall has what is written from now on leave at once: when a writer finds stCork
 // the call has not ended.
 func (c *Conn) endCall() {
+	var k *courier
 	c.wmu.Lock()
-	c.state.And(^uint32(stCork | stOffLoop))
+	if c.state.And(^uint32(stCork|stOffLoop))&stOffLoop != 0 {
+		if x := c.more.Load(); x != nil {
+			k = x.courier
+		}
+		if k != nil {
+			k.stuck = false
+		}
+	}
 	c.wmu.Unlock()
+	if k != nil {
+		k.dismiss()
+	}
 }
 
-// release sends what was held back. wmu is held.
+// release sends what was held back. wmu is held: so the call has not ended.
 func (c *Conn) release() {
 	if c.state.And(^uint32(stCork))&stCork != 0 && c.held > 0 {
 		c.held = 0
-		c.ev.Write(nil)
+		c.ev.Flush(1) // in nanoseconds: a Write of nothing does not send, and this is not to wait
 	}
 }
 
@@ -43,27 +54,37 @@ func (c *Conn) writeEvent(head, body []byte, control bool) error {
 		c.held += uint32(n)
 		return eventError(ev.WriteLater(head))
 	}
-	if st&stCork != 0 && c.held > 0 {
-		c.held = 0
-		ev.Write(nil) // sends what waits; an error shows below
-	}
-	if limit := c.set.maxBacklog; limit > 0 && !control {
-		if unsent := ev.Backlog(); unsent > 0 && int64(unsent+n) > limit {
+	if !control && c.crammed(n) {
+		if st&stOffLoop == 0 {
+			return ErrBacklog
+		}
+		if c.hurry(); c.crammed(n) {
 			return ErrBacklog
 		}
 	}
 	var err error
 	if len(body) > 0 {
-		if err = ev.Write2(head, body); err == engine.ErrBacklog {
-			ev.Close() // the head may have left without the body
-		}
+		err = ev.Write2(head, body)
 	} else {
 		_, err = ev.Write(head)
 	}
-	if err == nil && st&stOffLoop != 0 {
-		err = ev.Push(c.set.writeTimeout) // the goroutine driver would wait for the end of the call
+	if err == nil && st&stCork != 0 {
+		c.held = 0 // it has left with this
+	}
+	if err == nil && st&(stOffLoop|stPumping) == stOffLoop {
+		c.courier(callPatience)
 	}
 	return eventError(err)
+}
+
+// crammed reports whether too much is unsent for n bytes more.
+func (c *Conn) crammed(n int) bool {
+	limit := c.set.maxBacklog
+	if limit == 0 {
+		return false
+	}
+	unsent := c.ev.Backlog()
+	return unsent > 0 && int64(unsent+n) > limit
 }
 
 func eventError(err error) error {

@@ -11,6 +11,7 @@ import (
 // pingWait is a Ping that waits for its pong.
 type pingWait struct {
 	id       uint64
+	older    *pingWait // guarded by Conn.mu
 	answered atomic.Bool
 }
 
@@ -24,14 +25,17 @@ func (c *Conn) Ping(ctx context.Context) error {
 	w := &pingWait{}
 	x := c.extra()
 	c.mu.Lock()
-	full := len(x.pings) >= maxPings
-	if !full {
+	n := 0
+	for p := x.pings; p != nil; p = p.older {
+		n++
+	}
+	if n < maxPings {
 		x.pinged++
-		w.id = x.pinged
-		x.pings = append(x.pings, w)
+		w.id, w.older = x.pinged, x.pings
+		x.pings = w
 	}
 	c.mu.Unlock()
-	if full {
+	if n >= maxPings {
 		return wrap("ping", ErrBacklog)
 	}
 	defer c.forget(w)
@@ -46,9 +50,9 @@ func (c *Conn) forget(w *pingWait) {
 	x := c.extra()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, p := range x.pings {
-		if p == w {
-			x.pings = append(x.pings[:i], x.pings[i+1:]...)
+	for at := &x.pings; *at != nil; at = &(*at).older {
+		if *at == w {
+			*at = w.older
 			return
 		}
 	}
@@ -63,7 +67,7 @@ func (c *Conn) pong(payload []byte) {
 	}
 	id := binary.BigEndian.Uint64(payload)
 	c.mu.Lock()
-	for _, p := range x.pings {
+	for p := x.pings; p != nil; p = p.older {
 		if id <= x.pinged && p.id <= id {
 			p.answered.Store(true)
 		}

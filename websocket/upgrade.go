@@ -75,6 +75,9 @@ func (a *acceptance) inPlace(u upgrader, head []byte) (*Conn, error) {
 		ev.Close()
 	}
 	ev.SetDeadline(c.set.pingAfter)
+	if !ev.OnLoop() {
+		c.set1(stOffLoop)
+	}
 	c.open(ev) // and Close will follow
 	if err != nil {
 		return nil, wrap("accept", err)

@@ -25,9 +25,12 @@ func (f *frameBuf) free() {
 //
 // In blocking style it waits until the message has left, but not longer than ctx
 // and WriteTimeout allow. A message whose ctx ends midway is not lost: its rest
-// leaves before the next frame; over TLS the connection ends instead. In event style it never waits for the peer: what
-// the socket does not take is queued, and ErrBacklog says that there is too much of
-// that already; within a callback it leaves when the callback returns or waits.
+// leaves before the next frame; over TLS the connection ends instead.
+//
+// In event style it never waits for the peer: what the socket does not take is
+// queued, and ErrBacklog says that there is too much of that already, and that the
+// message was not sent. What a callback writes leaves when it returns or waits, or
+// after a millisecond. ctx has no effect then.
 func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
 	if c.pm.on && len(p) >= c.set.deflate.minBytes() {
 		return wrap("write", c.writeCompressed(ctx, t, p))
