@@ -163,9 +163,14 @@ var decompressors sync.Pool
 
 // decompressor reads one message.
 type decompressor struct {
-	r   io.Reader // a flate.Resetter
-	src source
+	r       io.Reader // a flate.Resetter
+	src     source
+	streams int // that the message has ended so far
 }
+
+// maxStreams bounds the deflate streams of a message: each costs a new window, though
+// it may be of two bytes.
+const maxStreams = 128
 
 // source gives the bytes of a message, and then those that RFC 7692 7.2.2 appends
 // and a last empty block, so that the message ends in io.EOF. It is an
@@ -239,7 +244,7 @@ func newDecompressor() *decompressor {
 
 // begin starts a message that may refer to dict.
 func (d *decompressor) begin(b []byte, more func() ([]byte, error), dict []byte) {
-	d.src = source{b: b, more: more, any: len(b) > 0}
+	d.src, d.streams = source{b: b, more: more, any: len(b) > 0}, 0
 	d.r.(flate.Resetter).Reset(&d.src, dict)
 }
 
@@ -252,8 +257,12 @@ func (d *decompressor) free() {
 // errDeflate says that a message cannot be decompressed.
 var errDeflate = &ProtocolError{Code: StatusInvalidPayload, Rule: "RFC 7692 7.2.2", Reason: "a compressed message that cannot be decompressed"}
 
-// read is like Read of an io.Reader, with io.EOF at the end of the message. seen
-// gives a copy of the end of what it read before: what a new stream may refer to.
+// errStreams says that a message is made to keep us busy.
+var errStreams = &ProtocolError{Code: StatusPolicyViolation, Rule: "RFC 7692 7.2.3.4", Reason: "a compressed message of too many streams"}
+
+// read is like Read of an io.Reader, with io.EOF at the end of the message. seen gives
+// a copy of what it read before, or its last maxWindow bytes: what a new stream may
+// refer to.
 func (d *decompressor) read(p []byte, seen func() []byte) (int, error) {
 	n, err := d.r.Read(p)
 	switch {
@@ -268,10 +277,19 @@ func (d *decompressor) read(p []byte, seen func() []byte) (int, error) {
 		return n, io.EOF
 	}
 	// RFC 7692 7.2.3.4: the peer has ended the deflate stream, and begins another.
-	dict := append(seen(), p[:n]...)
-	d.r.(flate.Resetter).Reset(&d.src, dict[max(len(dict)-maxWindow, 0):])
+	if d.streams++; d.streams > maxStreams {
+		return n, errStreams
+	}
+	dict := p[:n]
+	if n < maxWindow {
+		dict = append(seen(), dict...)
+	}
+	d.r.(flate.Resetter).Reset(&d.src, ending(dict))
 	return n, nil
 }
+
+// ending is the last maxWindow bytes of b.
+func ending(b []byte) []byte { return b[max(len(b)-maxWindow, 0):] }
 
 // inflate appends what b decompresses to, which may be limit bytes (0: any number).
 func inflate(dst, b, dict []byte, limit int64) ([]byte, error) {
@@ -279,7 +297,10 @@ func inflate(dst, b, dict []byte, limit int64) ([]byte, error) {
 	defer d.free()
 	d.begin(b, nil, dict)
 	start := len(dst)
-	seen := func() []byte { return append(append([]byte(nil), dict...), dst[start:]...) }
+	seen := func() []byte {
+		out := ending(dst[start:])
+		return ending(append(append([]byte(nil), dict...), out...))
+	}
 	for {
 		if len(dst) == cap(dst) {
 			dst = append(dst, make([]byte, max(512, len(dst)))...)[:len(dst)]

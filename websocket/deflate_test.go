@@ -119,6 +119,54 @@ func TestBomb(t *testing.T) {
 	})
 }
 
+// TestManyStreams: a message whose sender has ended the deflate stream again and again
+// (RFC 7692 7.2.3.4) is read as far as it costs little, and its size is no matter.
+func TestManyStreams(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, 200<<10)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	message := func(streams int) (z, plain string) {
+		var b bytes.Buffer
+		var dict []byte
+		for i := range streams {
+			w, _ := stdflate.NewWriterDict(&b, 1, dict)
+			part := noise[i*1000 : i*1000+2000] // the second half is in the next one too
+			w.Write(part)
+			w.Close()
+			plain += string(part)
+			dict = ending([]byte(plain))
+		}
+		return b.String() + "\x00", plain
+	}
+	z, want := message(100)
+	if got, err := inflate(nil, []byte(z), nil, 1<<20); err != nil || string(got) != want {
+		t.Errorf("100 streams: %d bytes, %v; want %d", len(got), err, len(want))
+	}
+	var large bytes.Buffer
+	w, _ := stdflate.NewWriter(&large, 1)
+	w.Write(make([]byte, 1_000_000))
+	w.Flush()
+	bomb := large.String() + strings.Repeat("\x03\x00", 50_000) + "\x00"
+	on(t, func(t *testing.T, s server) {
+		p := dialPeer(t, s.start(t, &AcceptOptions{Deflate: &Deflate{}}), "/", "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover")
+		p.send(p.raw(fin|rsv1|1, z))
+		p.want("close 1007 text that is not UTF-8")
+		p = dialPeer(t, s.start(t, &AcceptOptions{Deflate: &Deflate{}}), "/", "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover")
+		p.send(p.raw(fin|rsv1|2, bomb))
+		p.want("close 1008 " + errStreams.Reason)
+	})
+	near, far := tcpPair(t)
+	c := newBlocking(near, common{deflate: &Deflate{}}.settings(false), nil, deflateParams{on: true}, nil)
+	p := &peer{t: t, nc: far, client: true}
+	go p.send(p.raw(fin|rsv1|2, bomb))
+	_, r, err := c.Reader(background(t))
+	must(t, "reader", err)
+	go func() { p.read(); far.Close() }()
+	if _, err := io.Copy(io.Discard, r); err != errStreams {
+		t.Errorf("a Reader: %v, want %v", err, errStreams)
+	}
+}
+
 // TestCompressedStreams: Writer and Reader with compression, both ways, in both
 // modes; pieces of random sizes.
 func TestCompressedStreams(t *testing.T) {

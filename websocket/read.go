@@ -309,7 +309,7 @@ func (r *messageReader) inflated(b []byte) (int, error) {
 		err = r.c.fail(ErrMessageTooBig)
 	case r.typ == MessageText && (!r.text.Valid(b[:n]) || err == io.EOF && !r.text.Complete()):
 		err = r.c.fail(wsframe.ErrUTF8)
-	case err == errDeflate:
+	case err == errDeflate || err == errStreams:
 		err = r.c.fail(err)
 	case err == nil:
 		return n, nil
