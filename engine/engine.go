@@ -30,7 +30,8 @@ type Engine struct {
 	// Flush lets go of it.
 	Patience time.Duration
 	// MaxBacklog bounds what a connection may have unsent, in bytes, before
-	// Write fails with ErrBacklog. 0 means 4 MiB, negative is without limit.
+	// Write fails with ErrBacklog; a single write to a connection that has nothing
+	// unsent may be larger. 0 means 4 MiB, negative is without limit.
 	MaxBacklog int
 	// MaxUnread bounds the input that a protocol leaves unused, in bytes, before
 	// the connection ends with ErrUnread. 0 means 4 MiB.

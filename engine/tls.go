@@ -284,7 +284,7 @@ func (s *tlsLayer) write(c *Conn, head, body []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	c.mu.Lock()
-	full := c.out != nil && c.out.len()+len(head)+len(body) > c.svc.e.maxBacklog()
+	full := c.fullLocked(len(head)+len(body), c.svc.e.maxBacklog())
 	c.mu.Unlock()
 	switch {
 	case full:

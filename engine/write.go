@@ -14,6 +14,7 @@ type backlog struct {
 	// flight is what the kernel, or a goroutine's Write, is reading, from off on: it
 	// must not move, and is referred to here for as long. nil: nothing.
 	flight []byte
+	first  int // bytes of the write that it began with
 }
 
 func (q *backlog) len() int { return len(q.b) - q.off }
@@ -31,9 +32,31 @@ func (q *backlog) release() {
 	backlogs.Put(q)
 }
 
+// Writes of up to smallWrite bytes may exceed the budget by lastWords in all: what a
+// protocol has to say last is owed to a peer that reads slowly, too.
+const (
+	smallWrite = 256
+	lastWords  = 64 << 10
+)
+
+// fullLocked reports whether n bytes more are too many for a budget; it is as large
+// as the write that the backlog began with at least. c.mu is held.
+func (c *Conn) fullLocked(n, budget int) bool {
+	q := c.out
+	if q == nil {
+		return false
+	}
+	sum := q.len() + n
+	if n <= smallWrite {
+		sum -= lastWords
+	}
+	return sum > max(budget, q.first)
+}
+
 // Write sends b, or queues what the socket does not take. It never blocks, and b
 // is the caller's again when it returns. When bytes are waiting and b would take
-// them over [Engine.MaxBacklog], it returns [ErrBacklog] and sends nothing of b.
+// them over [Engine.MaxBacklog], it returns [ErrBacklog] and sends nothing of b; up
+// to 256 bytes at a time still fit, 64 KiB in all.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if s := c.tlsLocked(); s != nil {
@@ -138,7 +161,7 @@ func (c *Conn) sendLocked(head, body []byte, budget int) error {
 		}
 	}
 	if c.out != nil {
-		if c.out.len() > budget-len(head)-len(body) {
+		if c.fullLocked(len(head)+len(body), budget) {
 			c.unsentLocked()
 			return ErrBacklog
 		}
@@ -209,6 +232,7 @@ func (c *Conn) gatherLocked(head, body []byte) (bool, error) {
 func (c *Conn) queueLocked(head, body []byte) {
 	if c.out == nil {
 		c.out = backlogs.Get().(*backlog)
+		c.out.first = len(head) + len(body)
 	}
 	q := c.out
 	if q.off > 0 && q.off >= len(q.b)/2 && q.flight == nil {

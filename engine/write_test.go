@@ -161,3 +161,42 @@ func TestQueueBehindFlight(t *testing.T) {
 		t.Errorf("the backlog is %q", c.out.b[c.out.off:])
 	}
 }
+
+// TestLastWords: a few small writes fit behind a full backlog, also behind one that a
+// single write has made larger than the budget.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	const budget, large = 1 << 20, 32 << 20 // more than the kernel takes
+	on(t, func(t *testing.T, e *Engine) {
+		e.MaxBacklog = budget
+		conns := make(chan *Conn, 1)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			if len(b) > 0 {
+				conns <- c
+			}
+			return len(b), nil
+		}}), nil)
+		nc := dial()
+		nc.Write([]byte("1"))
+		c := <-conns
+		if _, err := c.Write(make([]byte, large)); err != nil {
+			t.Fatal(err)
+		}
+		words := 0
+		for ; words < lastWords; words += smallWrite {
+			if _, err := c.Write(bytes.Repeat([]byte{1}, smallWrite)); err != nil {
+				break
+			}
+		}
+		if words < lastWords-smallWrite { // the kernel may take some meanwhile
+			t.Errorf("%d bytes fit behind, want %d", words, lastWords)
+		}
+		if _, err := c.Write(make([]byte, smallWrite+1)); !errors.Is(err, ErrBacklog) {
+			t.Errorf("a larger one: %v, want %v", err, ErrBacklog)
+		}
+		c.Shutdown()
+		if n, err := io.Copy(io.Discard, nc); n != int64(large+words) || err != nil {
+			t.Errorf("%d bytes arrived, %v; want %d", n, err, large+words)
+		}
+	})
+}
