@@ -58,8 +58,12 @@ type Client struct {
 	// arrived before is not written twice: it is compared, and ErrChanged is the
 	// error when the file is another one meanwhile. A server that refuses for a
 	// reason that has no number of its own is asked again after 1, 2, 4 and then 8
-	// seconds. 0: never.
+	// seconds. One of which nothing was heard is not asked again, see RetrySilent.
+	// 0: never.
 	Retries int
+	// RetrySilent has Retries count for servers of which nothing was heard, too:
+	// each of these attempts takes as long as Silence.
+	RetrySilent bool
 	// MaxFileSize limits what Get takes, in bytes. 0 and negative: unlimited.
 	MaxFileSize int64
 	// Listen is the local address to use. The zero value: any.
@@ -67,13 +71,18 @@ type Client struct {
 	// OnProgress is called after each window, from the goroutine of the call. total
 	// is -1 when it is not known. It must not block.
 	OnProgress func(done, total int64)
+	// OnNoAnswer is called each time the request is sent again since the server has
+	// not said anything yet; waited is for how long. Like OnProgress it must not
+	// block.
+	OnNoAnswer func(server netip.AddrPort, waited time.Duration)
 }
 
 // ErrChanged says that a file changed between two attempts to get it.
 var ErrChanged = errors.New("tftp: the file changed between two attempts")
 
 // Get reads a file from a server, "host", "host:port" or an address (port 69 when
-// there is none), and writes it to w. The record is never nil.
+// there is none), and writes it to w. Of several addresses that a name has, those
+// that say nothing are passed over. The record is never nil.
 func (c *Client) Get(ctx context.Context, server, name string, w io.Writer) (*Record, error) {
 	out := &resumable{w: w, most: c.MaxFileSize}
 	rec, err := c.attempts(ctx, server, name, opRRQ, func(e *exchange) error {
@@ -150,42 +159,74 @@ func (c *Client) attempts(ctx context.Context, server, name string, op opcode, p
 	}
 	began := time.Now()
 	defer func() { rec.Milliseconds = milliseconds(time.Since(began)) }()
-	addr, err := resolve(ctx, server)
+	addrs, err := resolve(ctx, server)
+	if err == nil {
+		err = c.try(ctx, rec, addrs, op, prepare)
+	}
 	if err != nil {
 		return rec, c.failed(rec, err)
 	}
-	plain := false // without options
-	pauses := 0
-	for left := max(0, c.Retries); ; {
-		e := &exchange{client: c, rec: rec, server: addr, op: op, name: name, plain: plain, size: -1}
-		err = prepare(e)
+	rec.Result, rec.Error = ResultOK, ""
+	return rec, nil
+}
+
+// try makes attempts at a server that has these addresses.
+func (c *Client) try(ctx context.Context, rec *Record, addrs []netip.AddrPort, op opcode, prepare func(*exchange) error) error {
+	t := tries{addrs: addrs, left: max(0, c.Retries), silent: c.RetrySilent}
+	for {
+		e := &exchange{client: c, rec: rec, server: t.addrs[0], op: op, name: rec.File, plain: t.plain, size: -1}
+		err := prepare(e)
 		if err == nil {
 			err = e.run(ctx)
 		}
-		switch refused, ok := errors.AsType[*Error](err); {
-		case err == nil:
-			rec.Result, rec.Error = ResultOK, ""
-			return rec, nil
-		case ok && refused.Code == CodeOptions && !plain:
-			plain = true // RFC 2347: the server would rather have none
-			continue
-		case left == 0 || !worthRetrying(ctx, err):
-			return rec, c.failed(rec, err)
+		if err == nil {
+			return nil
 		}
-		left--
-		if _, ok := errors.AsType[*Error](err); ok { // a network that failed has taken its time already
-			if err := pause(ctx, pauses); err != nil {
-				return rec, c.failed(rec, err)
-			}
-			pauses++
+		if err := t.again(ctx, err, e.peer.IsValid()); err != nil {
+			return err
 		}
 	}
 }
 
+// tries decides what an attempt that failed is followed by.
+type tries struct {
+	addrs  []netip.AddrPort // of the server; the first is the one to ask
+	left   int
+	silent bool // also when nothing was heard
+	plain  bool // without options
+	pauses int
+}
+
+// again returns nil when there is to be another attempt, else the error that the
+// call ends with. heard says that the server has said something.
+func (t *tries) again(ctx context.Context, err error, heard bool) error {
+	refused, ok := errors.AsType[*Error](err)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case ok && refused.Code == CodeOptions && !t.plain:
+		t.plain = true // RFC 2347: the server would rather have none
+		return nil
+	case !worthRetrying(err):
+		return err
+	case !heard && len(t.addrs) > 1:
+		t.addrs = t.addrs[1:]
+		return nil
+	case t.left == 0 || !heard && !t.silent:
+		return err
+	}
+	t.left--
+	if !ok {
+		return nil // it has taken its time already
+	}
+	t.pauses++
+	return pause(ctx, t.pauses)
+}
+
 // pause waits before a server that has refused is asked again: 1 second, then 2, 4
 // and 8.
-func pause(ctx context.Context, before int) error {
-	wait := time.NewTimer(time.Second << min(before, 3))
+func pause(ctx context.Context, times int) error {
+	wait := time.NewTimer(time.Second << min(times-1, 3))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -216,10 +257,7 @@ func isTimeout(err error) bool {
 }
 
 // worthRetrying: the network failed, and not the server's will or our disk.
-func worthRetrying(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
-		return false
-	}
+func worthRetrying(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code == CodeUndefined || e.Code == CodeUnknownTransfer
 	}
@@ -227,27 +265,34 @@ func worthRetrying(ctx context.Context, err error) bool {
 	return isTimeout(err) || network
 }
 
-// resolve finds the address of a server.
-func resolve(ctx context.Context, server string) (netip.AddrPort, error) {
+// resolve finds the addresses of a server.
+func resolve(ctx context.Context, server string) ([]netip.AddrPort, error) {
 	if ap, err := netip.ParseAddrPort(server); err == nil {
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
-	}
-	if a, err := netip.ParseAddr(server); err == nil {
-		return netip.AddrPortFrom(a.Unmap(), 69), nil
+		return []netip.AddrPort{netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())}, nil
 	}
 	host, port, err := net.SplitHostPort(server)
-	if err != nil {
+	if err != nil { // there is no port: RFC 3986 3.2.2 puts IPv6 addresses in brackets then too
 		host, port = server, "69"
+		if inner, ok := strings.CutPrefix(server, "["); ok && strings.HasSuffix(inner, "]") {
+			host = strings.TrimSuffix(inner, "]")
+		}
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%q is not a port", port)
+		return nil, fmt.Errorf("%q is not a port", port)
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), uint16(number))}, nil
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(number)), nil
+	all := make([]netip.AddrPort, len(addrs))
+	for i, a := range addrs {
+		all[i] = netip.AddrPortFrom(a.Unmap(), uint16(number))
+	}
+	return all, nil
 }
 
 // options are what to ask for.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -191,6 +193,97 @@ func TestNobodyThere(t *testing.T) {
 	}
 	if _, err := c.Get(t.Context(), "127.0.0.1:x", "x", io.Discard); err == nil {
 		t.Error("a port that is none was accepted")
+	}
+}
+
+// TestSilentServer: what was never heard is not tried again, unless that is asked
+// for, and the caller is told meanwhile that nothing has come.
+func TestSilentServer(t *testing.T) {
+	t.Parallel()
+	for silent, want := range map[bool]int{false: 1, true: 3} {
+		h, addr := fake(t)
+		told, requests := 0, map[string]int{}
+		c := &Client{
+			Silence: 250 * time.Millisecond, Timeout: 50 * time.Millisecond, Retries: 2, RetrySilent: silent,
+			OnNoAnswer: func(server netip.AddrPort, waited time.Duration) {
+				if server.String() != addr || waited < 50*time.Millisecond {
+					t.Errorf("told about %v after %v", server, waited)
+				}
+				told++
+			},
+		}
+		if _, err := c.Get(t.Context(), addr, "x", io.Discard); !isTimeout(err) {
+			t.Errorf("%v", err)
+		}
+		h.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // they are here
+		for b := make([]byte, maxDatagram); ; {
+			_, from, err := h.conn.ReadFromUDPAddrPort(b)
+			if err != nil {
+				break
+			}
+			requests[from.String()]++
+		}
+		if len(requests) != want || told != 2*want {
+			t.Errorf("%d attempts, want %d; told %d times", len(requests), want, told)
+		}
+	}
+}
+
+// TestOtherAddresses: a server whose name has several is asked at the next when one
+// says nothing.
+func TestOtherAddresses(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &Server{FS: abc}, false)
+	h, _ := fake(t)
+	silent := h.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	var b bytes.Buffer
+	c := &Client{Silence: 100 * time.Millisecond, Timeout: 50 * time.Millisecond}
+	rec := &Record{File: "abc", Mode: "octet"}
+	err := c.try(t.Context(), rec, []netip.AddrPort{silent, silent, r.addr}, opRRQ, func(e *exchange) error {
+		e.out = &resumable{w: &b}
+		e.out.begin()
+		return nil
+	})
+	if err != nil || b.Len() != 30 || rec.Server != r.addr.String() {
+		t.Errorf("%d bytes, %v, %+v", b.Len(), err, rec)
+	}
+	if rec.Client.Addr() != netip.MustParseAddr("127.0.0.1") && rec.Client.Addr() != r.addr.Addr() {
+		t.Errorf("the record says %v of this machine", rec.Client)
+	}
+}
+
+// TestUnreachable: an error of the network ends an attempt before there is an answer,
+// and is loss after it.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	e := &exchange{server: netip.MustParseAddrPort("192.0.2.1:69")}
+	for _, errno := range []error{syscall.EHOSTUNREACH, syscall.EINVAL} {
+		err := e.unreachable(&net.OpError{Op: "write", Net: "udp", Err: os.NewSyscallError("sendto", errno)})
+		if _, ok := errors.AsType[*net.OpError](err); !ok || err.Error() != "192.0.2.1:69 cannot be reached: "+errno.Error() {
+			t.Errorf("before an answer: %v", err)
+		}
+	}
+	if err := e.unreachable(syscall.ENOBUFS); err != nil {
+		t.Errorf("a full buffer: %v", err)
+	}
+	e.peer = e.server
+	if err := e.unreachable(syscall.EHOSTUNREACH); err != nil {
+		t.Errorf("after an answer: %v", err)
+	}
+	if err := e.unreachable(net.ErrClosed); err == nil {
+		t.Error("a closed socket is no error")
+	}
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	for server, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1:69", "192.0.2.1:70": "192.0.2.1:70", "::1": "[::1]:69", "[::1]": "[::1]:69", "[::1]:70": "[::1]:70",
+		"::ffff:192.0.2.1": "192.0.2.1:69", "[fe80::1%1]": "[fe80::1%1]:69",
+	} {
+		if got, err := resolve(t.Context(), server); err != nil || len(got) != 1 || got[0].String() != want {
+			t.Errorf("%s: %v, %v, want %s", server, got, err, want)
+		}
 	}
 }
 

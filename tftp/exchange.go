@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 )
 
@@ -34,6 +33,7 @@ type exchange struct {
 	decoder  asciiDecoder
 	gather   []byte // on its way to out
 	lost     bool   // something was sent again
+	failures int    // of the network
 }
 
 // gatherAtOnce is how much is gathered for one Write, in bytes.
@@ -47,6 +47,7 @@ func (e *exchange) run(ctx context.Context) (err error) {
 	}
 	defer e.conn.Close()
 	e.conn.SetReadBuffer(1 << 20) // a window at once; less will do
+	hearRefusals(e.conn)
 	stop := context.AfterFunc(ctx, func() { e.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	e.began = time.Now()
@@ -57,16 +58,6 @@ func (e *exchange) run(ctx context.Context) (err error) {
 		e.tell(err)
 	}
 	return err
-}
-
-func (e *exchange) network() string {
-	switch a := e.client.Listen.Addr(); {
-	case a.IsValid():
-		return "udp"
-	case e.server.Addr().Is4():
-		return "udp4"
-	}
-	return "udp6"
 }
 
 // start builds the request and readies the machine.
@@ -116,38 +107,16 @@ func (e *exchange) loop(ctx context.Context) error {
 	}
 }
 
-// receive waits for a packet until the machine's deadline: n is -1 then.
-func (e *exchange) receive(ctx context.Context, buf []byte) (n int, from netip.AddrPort, err error) {
-	at := e.sender.deadline()
+func (e *exchange) expire() (err error) {
 	if e.op == opRRQ {
-		at = e.receiver.deadline()
+		err = e.receiver.expire(e.now)
+	} else {
+		err = e.sender.expire(e.now)
 	}
-	// A deadline costs a timer. One that is a little early does no harm.
-	if want := e.began.Add(at); e.deadline.IsZero() || want.Before(e.deadline) || want.Sub(e.deadline) > 20*time.Millisecond {
-		e.deadline = want
-		e.conn.SetReadDeadline(want)
+	if err == nil && !e.peer.IsValid() && (e.receiver.due || e.sender.openingDue) && e.client.OnNoAnswer != nil {
+		e.client.OnNoAnswer(e.server, e.now)
 	}
-	if err := ctx.Err(); err != nil { // it may have ended before the deadline was set
-		return -1, from, err
-	}
-	n, from, err = e.conn.ReadFromUDPAddrPort(buf)
-	switch {
-	case err == nil:
-		return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), nil
-	case ctx.Err() != nil:
-		return -1, from, ctx.Err()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		e.deadline = time.Time{}
-		return -1, from, nil
-	}
-	return -1, from, err
-}
-
-func (e *exchange) expire() error {
-	if e.op == opRRQ {
-		return e.receiver.expire(e.now)
-	}
-	return e.sender.expire(e.now)
+	return err
 }
 
 // take takes a packet in.
@@ -311,16 +280,6 @@ func (e *exchange) flushSender() error {
 	}
 }
 
-// send sends one packet. A full buffer, or a server that is not there yet, is
-// like loss.
-func (e *exchange) send(b []byte, to netip.AddrPort) error {
-	_, err := e.conn.WriteToUDPAddrPort(b, to)
-	if err != nil && errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
-
 // done reports whether all is over. After the last ACK of a get that lost
 // something on the way, one more moment is waited for the server to ask again,
 // RFC 1350 6.
@@ -359,7 +318,7 @@ func (e *exchange) dally() (bool, error) {
 // account fills in the record.
 func (e *exchange) account() {
 	r := e.rec
-	r.Client, _ = netip.ParseAddrPort(e.conn.LocalAddr().String())
+	r.Client = e.local()
 	r.Server = e.server.String()
 	if e.op == opRRQ {
 		r.Blocks = int64(e.receiver.got)
