@@ -19,6 +19,10 @@ import (
 // never backed by the system.
 const receiveRoom = 1 << 16
 
+// controlRoom is the room for control messages: the address of one datagram in each
+// family, in bytes.
+const controlRoom = 80
+
 // mmsghdr is struct mmsghdr.
 type mmsghdr struct {
 	unix.Msghdr
@@ -30,14 +34,14 @@ type batch struct {
 	headers []mmsghdr
 	iovecs  []unix.Iovec
 	names   []unix.RawSockaddrInet6 // the largest address there is here
-	control [][64]byte
+	control [][controlRoom]byte
 	data    []byte // to receive into
 }
 
 func newBatch(n int, receive bool) *batch {
 	b := &batch{
 		headers: make([]mmsghdr, n), iovecs: make([]unix.Iovec, n),
-		names: make([]unix.RawSockaddrInet6, n), control: make([][64]byte, n),
+		names: make([]unix.RawSockaddrInet6, n), control: make([][controlRoom]byte, n),
 	}
 	if receive {
 		b.data = make([]byte, n*receiveRoom)
@@ -83,7 +87,7 @@ func (b *batch) datagram(i int, d *datagram) {
 	start := i * receiveRoom
 	d.b = b.data[start : start+int(h.n) : start+int(h.n)]
 	d.from = b.name(i)
-	d.to = localAddr(b.control[i][:min(int(h.Controllen), len(b.control[i]))])
+	d.to, d.many = localAddr(b.control[i][:min(int(h.Controllen), len(b.control[i]))])
 }
 
 // name is the address of the sender.
@@ -169,8 +173,11 @@ func (b *batch) setControl(i int, from netip.Addr, six bool, segment int) {
 	h.SetControllen(at)
 }
 
-// localAddr finds the local address in the control messages of a datagram.
-func localAddr(control []byte) netip.Addr {
+// localAddr finds the local address in the control messages of a datagram, and
+// whether that was sent to a group: by multicast or broadcast. On a socket of both
+// families a datagram over IPv4 has both messages, of which that of IPv4 comes
+// last and knows.
+func localAddr(control []byte) (local netip.Addr, many bool) {
 	for len(control) >= controlHeader {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 		size := int(h.Len)
@@ -180,30 +187,33 @@ func localAddr(control []byte) netip.Addr {
 		data := control[controlHeader:size]
 		switch {
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= 12:
-			if a := netip.AddrFrom4([4]byte(data[4:8])); !a.IsUnspecified() { // ipi_spec_dst
-				return a
+			local = netip.AddrFrom4([4]byte(data[4:8]))    // ipi_spec_dst
+			header := netip.AddrFrom4([4]byte(data[8:12])) // ipi_addr
+			many = notOne(header)
+			if local.IsUnspecified() {
+				// It arrived before the kernel was asked to note addresses, as the
+				// first one does that wakes a service of systemd. Its header tells.
+				local = header
+			} else if local != header {
+				many = true // a broadcast address of the network
 			}
-			// It arrived before the kernel was asked to note addresses, as the
-			// first one does that wakes a service of systemd. Its header tells.
-			return specified(netip.AddrFrom4([4]byte(data[8:12])))
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= 20:
-			a := netip.AddrFrom16([16]byte(data)).Unmap()
-			if a.IsLinkLocalUnicast() {
-				a = withZone(a, binary.NativeEndian.Uint32(data[16:]))
+			local = netip.AddrFrom16([16]byte(data)).Unmap()
+			if many = notOne(local); local.IsLinkLocalUnicast() {
+				local = withZone(local, binary.NativeEndian.Uint32(data[16:]))
 			}
-			return specified(a)
 		}
 		control = control[min(controlSpace(size-controlHeader), len(control)):]
 	}
-	return netip.Addr{}
+	if many || local.IsUnspecified() {
+		return netip.Addr{}, many
+	}
+	return local, false
 }
 
-// specified is a, unless that is no address to answer from.
-func specified(a netip.Addr) netip.Addr {
-	if a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return netip.Addr{}
-	}
-	return a
+// notOne reports whether an address is that of many.
+func notOne(a netip.Addr) bool {
+	return a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // setData puts what is to be sent into place.

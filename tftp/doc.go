@@ -52,5 +52,6 @@
 // cannot be told from a lost block 0. Hardware addresses are found for IPv4 on
 // Linux only. Away from Linux, and for a PacketConn that is no *net.UDPConn, a
 // goroutine reads each socket, and a server on several addresses answers from
-// the one that the system chooses.
+// the one that the system chooses; there a request that was sent by broadcast is
+// answered, which RFC 1123 4.2.3.5 advises against.
 package tftp

@@ -38,6 +38,7 @@ type datagram struct {
 	b    []byte
 	from netip.AddrPort
 	to   netip.Addr // the local address it came to; the zero Addr: not known
+	many bool       // it was sent to more machines than this one, as far as is known
 }
 
 // errSocketFull says that a datagram has to be sent later.

@@ -96,7 +96,8 @@ func (d *epollDriver) listen(fd int) (err error) {
 	six := domain == unix.AF_INET6
 	if six {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-	} else {
+	}
+	if err == nil { // also of IPv4 datagrams on a socket of both families
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 	}
 	if err != nil {

@@ -226,6 +226,11 @@ func (l *loop) deliver(owner *transfer, d *datagram) {
 		owner.receive(d)
 		return
 	}
+	if d.many {
+		// RFC 1123 4.2.3.5: one that was sent to everybody should be ignored.
+		l.server.counters.strays.Add(1)
+		return
+	}
 	if len(d.b) >= 2 && d.b[0] == 0 && (opcode(d.b[1]) == opRRQ || opcode(d.b[1]) == opWRQ) {
 		l.request(d)
 		return

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestSourceAddress: on a machine with several addresses the answers come from
@@ -121,5 +123,79 @@ func TestWithoutGSO(t *testing.T) {
 		if !bytes.Equal(got, data) {
 			t.Errorf("gso %v: other bytes arrived", gso)
 		}
+	}
+}
+
+// TestRequestToEverybody: RFC 1123 4.2.3.5. A request that was broadcast or multicast
+// is ignored, on sockets of one family and of both.
+func TestRequestToEverybody(t *testing.T) {
+	t.Parallel()
+	for i, network := range []string{"udp", "udp", "udp4", "udp4"} {
+		pc, err := net.ListenPacket(network, ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := pc.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		s := slow(&Server{FS: abc, SinglePort: i%2 == 1, DrainTimeout: -1, Logger: slog.New(slog.DiscardHandler)})
+		go func() { ended <- s.Serve(ctx, pc) }()
+		eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.shared != nil })
+		h := newHand(t, &running{addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)})
+		h.ask(opRRQ, "abc", option{"tsize", "0"}) // it is up, and notes addresses
+		h.expect("OACK [tsize=30]")
+		h.to = netip.AddrPortFrom(netip.MustParseAddr("127.255.255.255"), port)
+		h.ask(opRRQ, "abc", option{"blksize", "8"})
+		eventually(t, func() bool { return s.Stats().Strays == 1 })
+		if st := s.Stats(); st.Requests != 1 {
+			t.Errorf("%s: %+v", network, st)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLocalAddr reads control messages as the kernel writes them.
+func TestLocalAddr(t *testing.T) {
+	t.Parallel()
+	four := func(local, header string) []byte {
+		b := newBatch(1, false)
+		b.setControl(0, netip.MustParseAddr(local), false, 0)
+		to := netip.MustParseAddr(header).As4()
+		copy(b.control[0][controlHeader+8:], to[:])
+		return b.control[0][:controlSpace(unix.SizeofInet4Pktinfo)]
+	}
+	six := func(local string) []byte {
+		b := newBatch(1, false)
+		b.setControl(0, netip.MustParseAddr(local), true, 0)
+		return b.control[0][:controlSpace(unix.SizeofInet6Pktinfo)]
+	}
+	for _, tc := range []struct {
+		control []byte
+		local   string // "": none
+		many    bool
+	}{
+		{four("192.0.2.1", "192.0.2.1"), "192.0.2.1", false},
+		{four("192.0.2.1", "192.0.2.255"), "", true},
+		{four("192.0.2.1", "255.255.255.255"), "", true},
+		{four("192.0.2.1", "239.1.1.1"), "", true},
+		{four("0.0.0.0", "192.0.2.1"), "192.0.2.1", false},
+		{four("0.0.0.0", "255.255.255.255"), "", true},
+		{six("2001:db8::1"), "2001:db8::1", false},
+		{six("ff02::1"), "", true},
+		{six("::ffff:192.0.2.1"), "192.0.2.1", false},
+		{append(six("::ffff:192.0.2.1"), four("192.0.2.1", "192.0.2.1")...), "192.0.2.1", false},
+		{append(six("::ffff:192.0.2.255"), four("192.0.2.1", "192.0.2.255")...), "", true},
+		{nil, "", false},
+	} {
+		local, many := localAddr(tc.control)
+		if many != tc.many || local.IsValid() != (tc.local != "") || local.IsValid() && local.String() != tc.local {
+			t.Errorf("%x: %v, %v; want %q, %v", tc.control, local, many, tc.local, tc.many)
+		}
+	}
+	if got := len(six("::1")) + len(four("0.0.0.0", "0.0.0.0")); got > controlRoom {
+		t.Errorf("both messages take %d bytes, there is room for %d", got, controlRoom)
 	}
 }
