@@ -47,6 +47,9 @@ type loop struct {
 	packet    packet                       // the one being looked at
 	scratch   []byte                       // to build packets in
 
+	turnedAt instant // when the second began in which
+	turned   int     // so many requests were turned away
+
 	draining bool
 	drained  instant // when draining ends
 
@@ -261,8 +264,10 @@ func (l *loop) request(d *datagram) {
 		// It may be forged: it does not end a transfer, and whoever has one is not
 		// told, as that could end it, too.
 		if old == nil {
-			l.scratch = appendErrorPacket(l.scratch[:0], wireError(err))
+			said := wireError(err)
+			l.scratch = appendErrorPacket(l.scratch[:0], said)
 			l.main.send(l.scratch, len(l.scratch), d.from, d.to)
+			l.turnedAway(d, p, said.Message)
 		}
 		return
 	}
@@ -279,10 +284,38 @@ func (l *loop) request(d *datagram) {
 	}
 	if !l.admit(d.from.Addr()) {
 		l.server.counters.refusedBusy.Add(1)
+		l.turnedAway(d, p, ErrBusy.Error())
 		return
 	}
 	l.server.counters.requests.Add(1)
 	l.begin(d, p)
+}
+
+// turnedAwayMost is how many requests that begin no transfer are recorded in a
+// second; all are counted.
+const turnedAwayMost = 10
+
+// turnedAway records a request that begins no transfer.
+func (l *loop) turnedAway(d *datagram, p *packet, why string) {
+	if l.now-l.turnedAt > time.Second {
+		l.turnedAt, l.turned = l.now, 0
+	}
+	if l.turned++; l.turned > turnedAwayMost {
+		return
+	}
+	r := newRecord(d, p)
+	r.Result, r.Error = ResultRefused, why
+	l.hand(&r)
+}
+
+// hand gives a record to who hands them out. It does not wait.
+func (l *loop) hand(r *Record) {
+	l.server.counters.count(r)
+	select {
+	case l.records <- *r:
+	default:
+		l.server.counters.dropped.Add(1)
+	}
 }
 
 func (l *loop) admit(client netip.Addr) bool {
@@ -297,16 +330,7 @@ func (l *loop) begin(d *datagram, p *packet) {
 		write: p.op == opWRQ, ascii: p.mode == "netascii", began: l.now,
 	}
 	t.timer.Value = t
-	t.rec = Record{
-		Start: time.Now(), Client: t.peer, Op: "read", File: p.name, Mode: p.mode,
-		Asked: t.asked.String(), BlockSize: defaultBlockSize, WindowSize: 1, Size: -1,
-	}
-	if t.local.IsValid() {
-		t.rec.Server = t.local.String()
-	}
-	if t.write {
-		t.rec.Op = "write"
-	}
+	t.rec = newRecord(d, p)
 	l.transfers[t.peer] = t
 	l.running++
 	r := Request{Write: t.write, Name: p.name, ASCII: t.ascii, Client: t.peer, Local: t.local, Size: -1}

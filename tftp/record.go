@@ -17,7 +17,8 @@ const (
 	// before the first block, with an ERROR or a new request. Firmware does so
 	// before it loads a file; it is not an error. What the client said is in Error.
 	ResultProbe Result = "probe"
-	// ResultRefused: the server answered the request with an error.
+	// ResultRefused: the server answered the request with an error, or not at all,
+	// as a limit on transfers was reached.
 	ResultRefused Result = "refused"
 	// ResultAborted: the client sent an error, or began anew.
 	ResultAborted Result = "aborted"
@@ -54,6 +55,21 @@ type Record struct {
 	Error        string         `json:"error,omitempty"`
 	MAC          string         `json:"mac,omitempty"`   // of the client, where quirks asked for it
 	Quirk        string         `json:"quirk,omitempty"` // names of the quirks applied
+}
+
+// newRecord begins that of a request, as far as it could be read.
+func newRecord(d *datagram, p *packet) Record {
+	r := Record{
+		Start: time.Now(), Client: d.from, Op: "read", File: p.name, Mode: p.mode,
+		Asked: p.options.String(), BlockSize: defaultBlockSize, WindowSize: 1, Size: -1,
+	}
+	if d.to.IsValid() {
+		r.Server = d.to.String()
+	}
+	if p.op == opWRQ {
+		r.Op = "write"
+	}
+	return r
 }
 
 // LogValue shows the record as a group of the fields that say something.

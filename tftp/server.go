@@ -86,7 +86,7 @@ type Server struct {
 	// MaxTransfers limits those under way. Requests beyond it are not answered:
 	// clients ask again. 0: 4096; negative: unlimited.
 	MaxTransfers int
-	// MaxTransfersPerAddr is the same for one address. 0: 64.
+	// MaxTransfersPerAddr is the same for one address. 0: 64; negative: unlimited.
 	MaxTransfersPerAddr int
 
 	// SinglePort answers from the port that was asked, so that one rule of a
@@ -120,11 +120,11 @@ type Server struct {
 	// LookupMAC finds the hardware address of a client, in lower case with colons,
 	// or "". nil: the system's ARP table (Linux, IPv4).
 	LookupMAC func(netip.Addr) string
-	// OnTransfer is called with the record of each transfer, one after the other
-	// for one Serve. When it falls behind by more than 1024, records are dropped
+	// OnTransfer is called with the record of each transfer, and of each request that
+	// began none, up to 10 a second of these; one after the other for one Serve. When it falls behind by more than 1024, records are dropped
 	// and counted.
 	OnTransfer func(Record)
-	// Logger gets one line for each transfer, and what goes wrong besides (keys
+	// Logger gets one line for each record, and what goes wrong besides (keys
 	// peer, proto, op, err). nil: slog.Default().
 	Logger *slog.Logger
 

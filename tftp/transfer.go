@@ -306,12 +306,7 @@ func (t *transfer) record(result Result, err error) {
 	}
 	r.Milliseconds = milliseconds(l.now - t.began)
 	r.RoundTrip = milliseconds(c.srtt)
-	l.server.counters.count(r)
-	select {
-	case l.records <- *r:
-	default:
-		l.server.counters.dropped.Add(1)
-	}
+	l.hand(r)
 }
 
 // work notes that a goroutine works for the transfer.
