@@ -205,6 +205,31 @@ func TestLastAckLost(t *testing.T) {
 	})
 }
 
+// TestSameWriteTwice: a client that writes the same file again from the same port is
+// not kept waiting.
+func TestSameWriteTwice(t *testing.T) {
+	t.Parallel()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	r := serve(t, slow(&Server{Root: root, Write: WriteOverwrite}), false)
+	h := newHand(t, r)
+	for _, content := range []string{"one", "two"} {
+		h.to = r.addr
+		time.Sleep(10 * time.Millisecond) // a round trip, many times over
+		h.ask(opWRQ, "f")
+		h.expect("ACK 0")
+		h.say(&packet{op: opDATA, block: 1, data: []byte(content)})
+		h.expect("ACK 1")
+		if b, err := root.ReadFile("f"); string(b) != content {
+			t.Errorf("%q, %v, want %q", b, err, content)
+		}
+		r.record(t)
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{FS: abc}, false)

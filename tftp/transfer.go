@@ -39,23 +39,24 @@ type transfer struct {
 	pending  int  // pieces of work that goroutines have not posted the results of
 	heard    bool // something came from the peer
 	recorded bool // it has ended; what follows is dallying
+	ended    instant
 	gone     bool
 }
 
 // supersededBy reports whether a request from the address of this transfer is a
 // new one. A copy of the request that began it is not, unless the client has
-// been heard and then was silent: it starts again.
+// been heard and then was silent: it starts again. After the end of an upload one is
+// new as soon as a copy from before would have come, which takes a round trip.
 func (t *transfer) supersededBy(request []byte) bool {
-	if t.recorded && !t.write {
-		return true
-	}
-	if t.writing.ending {
+	switch {
+	case t.writing.ending:
 		return false
-	}
-	if t.request != string(request) {
+	case t.request != string(request):
 		return true
+	case t.recorded:
+		return t.loop.now-t.ended > t.receiver.srtt
 	}
-	return !t.recorded && t.heard && t.loop.now-t.progressed() > t.loop.pace.first
+	return t.heard && t.loop.now-t.progressed() > t.loop.pace.first
 }
 
 // progressed is when something last came from the client.
@@ -283,8 +284,8 @@ func (t *transfer) finish(result Result, err error) {
 
 // record writes the record; the transfer counts no longer.
 func (t *transfer) record(result Result, err error) {
-	t.recorded = true
 	l := t.loop
+	t.recorded, t.ended = true, l.now
 	l.running--
 	if t.pending == 0 {
 		l.sh.dismiss(t.peer.Addr())
