@@ -217,7 +217,8 @@ func TestQuirks(t *testing.T) {
 func TestParseARP(t *testing.T) {
 	t.Parallel()
 	table := parseARP([]byte("IP address       HW type     Flags       HW address            Mask     Device\n" +
-		"192.168.1.9      0x1         0x2         00:1B:78:AA:bb:01     *        eth0\nnonsense\n"))
+		"192.168.1.9      0x1         0x2         00:1B:78:AA:bb:01     *        eth0\n" +
+		"192.168.1.8      0x1         0x0         00:00:00:00:00:00     *        eth0\nnonsense\n"))
 	if got := table[netip.MustParseAddr("192.168.1.9")]; got != "00:1b:78:aa:bb:01" || len(table) != 1 {
 		t.Errorf("%v", table)
 	}

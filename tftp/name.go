@@ -87,6 +87,20 @@ func (f *folder) find(name string, now time.Time) string {
 	return dir
 }
 
+// findToWrite is find for a file that may have to be made: in the folder of that
+// name, whatever the case of its letters, and in the place of the file that has its
+// name in another case.
+func (f *folder) findToWrite(name string, now time.Time) string {
+	dir := path.Dir(name)
+	if dir != "." {
+		dir = f.find(dir, now)
+	}
+	f.mu.Lock()
+	delete(f.listings, dir) // a file of a moment ago counts
+	f.mu.Unlock()
+	return f.find(path.Join(dir, path.Base(name)), now)
+}
+
 func (f *folder) list(dir string, now time.Time) map[string]string {
 	f.mu.Lock()
 	l, ok := f.listings[dir]

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,9 +89,14 @@ func (n *neighbours) lookup(a netip.Addr) string {
 	return n.table[a]
 }
 
+// arpComplete is the flag of an entry whose hardware address is known, ATF_COM.
+const arpComplete = 2
+
 // parseARP reads /proc/net/arp:
 //
 //	IP address  HW type  Flags  HW address  Mask  Device
+//
+// An entry that is not complete has an address of zeros.
 func parseARP(text []byte) map[netip.Addr]string {
 	table := map[netip.Addr]string{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
@@ -101,7 +107,8 @@ func parseARP(text []byte) map[netip.Addr]string {
 		}
 		addr, err := netip.ParseAddr(words[0])
 		mac, err2 := net.ParseMAC(words[3])
-		if err == nil && err2 == nil {
+		flags, err3 := strconv.ParseUint(words[2], 0, 32)
+		if err == nil && err2 == nil && err3 == nil && flags&arpComplete != 0 {
 			table[addr] = mac.String()
 		}
 	}

@@ -46,7 +46,8 @@ func (s *Server) look(ctx context.Context, sh *shared, r Request) (o opened) {
 	switch {
 	case o.err != nil:
 	case r.Write:
-		o.upload, o.err = s.startUpload(ctx, &r)
+		o.upload, o.err = s.startUpload(ctx, sh, &r)
+		o.path = r.Path
 	default:
 		o.file, o.path, o.err = s.openToRead(ctx, sh, r.Path)
 	}

@@ -143,6 +143,7 @@ type shared struct {
 	cache      *cache
 	remotes    *remotes
 	folder     *folder
+	swept      sweeper
 	neighbours neighbours
 
 	mu      sync.Mutex

@@ -125,6 +125,18 @@ func bothDrivers(t *testing.T, test func(t *testing.T, std bool)) {
 	}
 }
 
+// newRoot is a folder of a test, and its name.
+func newRoot(t *testing.T) (*os.Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root, dir
+}
+
 // noise is a file that looks like no other.
 func noise(n int) []byte {
 	rng := rand.New(rand.NewPCG(uint64(n), 1))

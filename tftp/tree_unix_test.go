@@ -14,18 +14,6 @@ import (
 	"time"
 )
 
-// newRoot is a folder of a test, and its name.
-func newRoot(t *testing.T) (*os.Root, string) {
-	t.Helper()
-	dir := t.TempDir()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { root.Close() })
-	return root, dir
-}
-
 // TestReplacedFile: a file that another one has taken the place of is not mixed
 // with that, though both have one size and one time.
 func TestReplacedFile(t *testing.T) {
