@@ -362,3 +362,25 @@ func TestDeadFileSystem(t *testing.T) {
 		})
 	}
 }
+
+// TestSettingsThatAreNone: they are refused, and not taken for others.
+func TestSettingsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for what, s := range map[string]*Server{
+		"BlockSize": {BlockSize: -1}, "BlockSize is 7": {BlockSize: 7}, "BlockSize is 65465": {BlockSize: 65465},
+		"WindowSize": {WindowSize: -1}, "WindowSize is 65536": {WindowSize: 65536},
+		"Timeout": {Timeout: -1}, "MinTimeout": {MinTimeout: -1}, "Silence": {Silence: -1},
+		"PortMin": {PortMin: 2, PortMax: 1}, "PortMin and PortMax": {PortMax: 1000}, "PortMin and": {PortMin: 1000}, "PortM": {PortMin: -1},
+		"quirk \"q\"": {Quirks: []Quirk{{Name: "q", MaxBlockSize: -1}}},
+	} {
+		pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: ownAddr()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // those that are taken for others do not go on for ever
+		if err := s.Serve(ctx, pc); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

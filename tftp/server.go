@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -60,11 +59,10 @@ type Server struct {
 	// MaxFileSize limits an upload, in bytes. 0: 1 GiB; negative: unlimited.
 	MaxFileSize int64
 
-	// BlockSize is the largest blksize granted, in bytes. 0: 65464, which is also
-	// the limit.
+	// BlockSize is the largest blksize granted, in bytes, 8 to 65464. 0: 65464.
 	BlockSize int
 	// WindowSize is the largest windowsize granted, in blocks; a window never
-	// exceeds 256 KiB. 0: DefaultWindowSize; limit: 65535.
+	// exceeds 256 KiB. 1 to 65535; 0: DefaultWindowSize.
 	WindowSize int
 	// Timeout is when a packet is first sent again, until the round trip is known;
 	// a timeout that the client negotiates takes its place. 0: DefaultTimeout.
@@ -92,10 +90,11 @@ type Server struct {
 	// SinglePort answers from the port that was asked, so that one rule of a
 	// firewall, or one port of a container, is enough.
 	SinglePort bool
-	// PortMin and PortMax are the ports that transfers get, one each. 0: any.
+	// PortMin and PortMax are the ports that transfers get, one each. Both 0: any.
 	PortMin, PortMax int
 
-	// CacheBytes limits the memory for contents of files. 0: 16 MiB.
+	// CacheBytes limits the memory for contents of files. 0: 16 MiB; negative:
+	// unlimited.
 	CacheBytes int64
 	// CacheDir is where large files behind Mounts are kept while Serve runs.
 	// "": the folder for temporary files.
@@ -150,17 +149,6 @@ type shared struct {
 	active  int64                // guarded by mu
 	perAddr map[netip.Addr]int64 // guarded by mu
 	serving []*serving           // guarded by mu
-}
-
-// limit is a setting with its default; negative is without limit.
-func limit(v, preset int64) int64 {
-	switch {
-	case v == 0:
-		return preset
-	case v < 0:
-		return math.MaxInt64
-	}
-	return v
 }
 
 // acquire makes what Serves share, or joins it.
@@ -243,8 +231,8 @@ func (sh *shared) dismiss(client netip.Addr) {
 // processor busy at most: see ListenShared.
 func (s *Server) Serve(ctx context.Context, pc net.PacketConn) (err error) {
 	defer pc.Close()
-	if s.PortMax < s.PortMin || s.PortMin < 0 || s.PortMax > 65535 {
-		return errors.New("tftp: serve: PortMin and PortMax are not a range of ports")
+	if err := s.check(); err != nil {
+		return fmt.Errorf("tftp: serve: %w", err)
 	}
 	sh := s.acquire()
 	defer func() {
@@ -275,38 +263,4 @@ func (s *Server) logger() *slog.Logger {
 		return s.Logger
 	}
 	return slog.Default()
-}
-
-// caps are what the server grants, before quirks.
-func (s *Server) caps() caps {
-	c := caps{blockSize: s.BlockSize, window: s.WindowSize}
-	if c.blockSize <= 0 || c.blockSize > maxBlockSize {
-		c.blockSize = maxBlockSize
-	}
-	c.blockSize = max(c.blockSize, minBlockSize)
-	if c.window == 0 {
-		c.window = DefaultWindowSize
-	}
-	if c.window < 0 || c.window > maxWindowSize {
-		c.window = maxWindowSize
-	}
-	return c
-}
-
-// pace are the times of a transfer.
-func (s *Server) pace() pace {
-	p := pace{first: s.Timeout, least: s.MinTimeout, silence: s.Silence, total: s.MaxDuration}
-	if p.first <= 0 {
-		p.first = DefaultTimeout
-	}
-	if p.least <= 0 {
-		p.least = DefaultMinTimeout
-	}
-	if p.silence <= 0 {
-		p.silence = max(DefaultSilence, timeoutsOfSilence*p.first)
-	}
-	if p.total == 0 {
-		p.total = DefaultMaxDuration
-	}
-	return p
 }
