@@ -120,6 +120,25 @@ func leadsOut(err error) bool {
 	return ok && e.Err != nil && e.Err.Error() == "path escapes from parent"
 }
 
+// portError says that a transfer got no port: all of a range are in use, or the
+// system refuses, as it does below 1024 once rights are given up.
+type portError struct{ err error }
+
+func (e *portError) Error() string { return "tftp: open a port for the transfer: " + e.err.Error() }
+func (e *portError) Unwrap() error { return e.err }
+
+// As tells the client that it is not about its file.
+func (e *portError) As(target any) bool {
+	t, ok := target.(**Error)
+	if ok {
+		*t = &Error{CodeUndefined, "server has no port for the transfer"}
+		if errors.Is(e.err, ErrBusy) {
+			*t = wireError(ErrBusy)
+		}
+	}
+	return ok
+}
+
 // wireError is what the peer is told about err. Only what the peer has a use
 // for is told: no paths of this machine, no addresses.
 func wireError(err error) *Error {

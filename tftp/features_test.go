@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -254,6 +255,38 @@ func TestPortRange(t *testing.T) {
 	}
 	if err := (&Server{PortMin: 2, PortMax: 1}).Serve(t.Context(), pc); err == nil {
 		t.Error("a range that is none was accepted")
+	}
+}
+
+// TestNoPort: that a transfer gets no port is not the fault of its file.
+func TestNoPort(t *testing.T) {
+	t.Parallel()
+	pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: ownAddr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := pc.LocalAddr().(*net.UDPAddr)
+	pc.Close()
+	addr := *taken
+	addr.Port = 0
+	listen, err := net.ListenUDP("udp4", &addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder, err := net.ListenUDP("udp4", taken) // the only port of the range, on the server's address
+	if err != nil {
+		t.Skip(err)
+	}
+	defer holder.Close()
+	r := serveOn(t, slow(&Server{FS: abc, PortMin: taken.Port, PortMax: taken.Port}), listen, false)
+	h := newHand(t, r)
+	h.ask(opRRQ, "abc")
+	h.expect(`ERROR 0 (undefined) "server busy, try again later"`)
+	if rec := r.record(t); rec.Result != ResultFailed || !strings.Contains(rec.Error, "open a port") {
+		t.Errorf("record %+v", rec)
+	}
+	if e := wireError(&portError{os.NewSyscallError("bind", syscall.EACCES)}); e.Code != CodeUndefined || e.Message != "server has no port for the transfer" {
+		t.Errorf("a port that is not allowed: %+v", e)
 	}
 }
 

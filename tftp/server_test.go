@@ -52,6 +52,12 @@ func serve(t *testing.T, s *Server, std bool) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, s, pc, std)
+}
+
+// serveOn is serve with a socket of the caller's.
+func serveOn(t *testing.T, s *Server, pc *net.UDPConn, std bool) *running {
+	t.Helper()
 	r := &running{Server: s, addr: pc.LocalAddr().(*net.UDPAddr).AddrPort(), records: make(chan Record, 10000)}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)

@@ -83,7 +83,7 @@ func (t *transfer) found(o *opened) {
 	}
 	var err error
 	if t.sock, err = t.loop.open(t); err != nil {
-		t.fail(err, ResultFailed)
+		t.fail(&portError{err}, ResultFailed)
 		return
 	}
 	size := int64(-1)
