@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -57,12 +58,12 @@ type Client struct {
 	// Retries is how often a transfer that was cut off is begun anew. What has
 	// arrived before is not written twice: it is compared, and ErrChanged is the
 	// error when the file is another one meanwhile. A server that refuses for a
-	// reason that has no number of its own is asked again after 1, 2, 4 and then 8
-	// seconds. One of which nothing was heard is not asked again, see RetrySilent.
-	// 0: never.
+	// reason that has no number of its own, or is known not to listen, is asked again
+	// after 1, 2, 4 and then 8 seconds. One of which nothing was heard is not asked
+	// again, see RetrySilent. 0: never.
 	Retries int
-	// RetrySilent has Retries count for servers of which nothing was heard, too:
-	// each of these attempts takes as long as Silence.
+	// RetrySilent has Retries count for servers of which nothing was heard, too: each
+	// of these attempts takes as long as Silence.
 	RetrySilent bool
 	// MaxFileSize limits what Get takes, in bytes. 0 and negative: unlimited.
 	MaxFileSize int64
@@ -71,9 +72,9 @@ type Client struct {
 	// OnProgress is called after each window, from the goroutine of the call. total
 	// is -1 when it is not known. It must not block.
 	OnProgress func(done, total int64)
-	// OnNoAnswer is called each time the request is sent again since the server has
-	// not said anything yet; waited is for how long. Like OnProgress it must not
-	// block.
+	// OnNoAnswer is called each time the request is sent, or about to be sent, again
+	// since the server has not said anything yet; waited is for how long. Like
+	// OnProgress it must not block.
 	OnNoAnswer func(server netip.AddrPort, waited time.Duration)
 }
 
@@ -172,7 +173,7 @@ func (c *Client) attempts(ctx context.Context, server, name string, op opcode, p
 
 // try makes attempts at a server that has these addresses.
 func (c *Client) try(ctx context.Context, rec *Record, addrs []netip.AddrPort, op opcode, prepare func(*exchange) error) error {
-	t := tries{addrs: addrs, left: max(0, c.Retries), silent: c.RetrySilent}
+	t := tries{addrs: addrs, left: max(0, c.Retries), silent: c.RetrySilent, began: time.Now(), noAnswer: c.OnNoAnswer}
 	for {
 		e := &exchange{client: c, rec: rec, server: t.addrs[0], op: op, name: rec.File, plain: t.plain, size: -1}
 		err := prepare(e)
@@ -195,6 +196,9 @@ type tries struct {
 	silent bool // also when nothing was heard
 	plain  bool // without options
 	pauses int
+
+	began    time.Time
+	noAnswer func(server netip.AddrPort, waited time.Duration)
 }
 
 // again returns nil when there is to be another attempt, else the error that the
@@ -212,12 +216,17 @@ func (t *tries) again(ctx context.Context, err error, heard bool) error {
 	case !heard && len(t.addrs) > 1:
 		t.addrs = t.addrs[1:]
 		return nil
-	case t.left == 0 || !heard && !t.silent:
+	}
+	closed := !heard && errors.Is(err, syscall.ECONNREFUSED) // it may be about to start
+	if t.left == 0 || !heard && !closed && !t.silent {
 		return err
 	}
 	t.left--
-	if !ok {
+	if !ok && !closed {
 		return nil // it has taken its time already
+	}
+	if closed && t.noAnswer != nil {
+		t.noAnswer(t.addrs[0], time.Since(t.began))
 	}
 	t.pauses++
 	return pause(ctx, t.pauses)
