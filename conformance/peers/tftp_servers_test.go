@@ -25,6 +25,7 @@ type tftpPeer struct {
 	name    string
 	writes  bool
 	windows bool
+	hpa     bool // it knows utimeout and rollover, which it has made up
 	start   func(t *testing.T, dir string) (addr string)
 }
 
@@ -40,12 +41,12 @@ func freeUDP(t *testing.T) string {
 }
 
 var tftpPeers = []tftpPeer{
-	{"tftpd-hpa", true, false, func(t *testing.T, dir string) string {
+	{"tftpd-hpa", true, false, true, func(t *testing.T, dir string) string {
 		addr := freeUDP(t)
 		start(t, exec.Command(program(t, "in.tftpd"), "-L", "-a", addr, "-u", "root", "-c", "-s", dir))
 		return addr
 	}},
-	{"atftpd", true, true, func(t *testing.T, dir string) string {
+	{"atftpd", true, true, false, func(t *testing.T, dir string) string {
 		addr := freeUDP(t)
 		host, port, _ := net.SplitHostPort(addr)
 		p := filepath.Join(unpacked, "atftpd")
@@ -55,7 +56,7 @@ var tftpPeers = []tftpPeer{
 		start(t, exec.Command(p, "--daemon", "--no-fork", "--bind-address", host, "--port", port, "--user", "root", "--group", "root", dir))
 		return addr
 	}},
-	{"dnsmasq", false, false, func(t *testing.T, dir string) string {
+	{"dnsmasq", false, false, false, func(t *testing.T, dir string) string {
 		// Its port is 69 always: an address of its own instead.
 		host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
 		start(t, exec.Command(program(t, "dnsmasq"), "--keep-in-foreground", "--port=0", "--enable-tftp", "--tftp-root="+dir,
@@ -86,8 +87,11 @@ func TestTFTPServers(t *testing.T) {
 				{BlockSize: -1, WindowSize: -1, NoSize: true},
 				{BlockSize: 1024, WindowSize: 64},
 				{BlockSize: 8192, WindowSize: -1, AskTimeout: true},
+				{BlockSize: 1024, WindowSize: -1, AskTimeout: true, Timeout: 250 * time.Millisecond}, // utimeout
 				// Past block 65535.
 				{BlockSize: 8, WindowSize: -1, NoSize: true},
+				{BlockSize: 8, WindowSize: -1, NoSize: true, Rollover: "0"},
+				{BlockSize: 8, WindowSize: -1, NoSize: true, Rollover: "1"},
 			} {
 				exchangeWith(t, &peer, addr, dir, &c)
 			}
@@ -101,10 +105,12 @@ func TestTFTPServers(t *testing.T) {
 
 func exchangeWith(t *testing.T, peer *tftpPeer, addr, dir string, c *tftp.Client) {
 	t.Helper()
-	c.Timeout = 500 * time.Millisecond // the peer may not be up yet
-	if c.AskTimeout {
+	if !c.AskTimeout {
+		c.Timeout = 500 * time.Millisecond
+	} else if c.Timeout == 0 {
 		c.Timeout = 2 * time.Second
 	}
+	c.Retries = 5 // the peer may not be up yet
 	content, name := tftpContent, "file"
 	if c.BlockSize == 8 {
 		// Not under the same name: dnsmasq goes by the size it had when the transfer
@@ -122,6 +128,11 @@ func exchangeWith(t *testing.T, peer *tftpPeer, addr, dir string, c *tftp.Client
 	}
 	if windows := strings.Contains(rec.Granted, "windowsize="); windows != (peer.windows && c.WindowSize >= 0) {
 		t.Errorf("asked %q, granted %q", rec.Asked, rec.Granted)
+	}
+	for _, own := range []string{"utimeout=250000", "rollover=" + c.Rollover} {
+		if strings.Contains(rec.Asked, own) && strings.Contains(rec.Granted, own) != peer.hpa {
+			t.Errorf("asked %q, granted %q", rec.Asked, rec.Granted)
+		}
 	}
 	if !peer.writes {
 		return
