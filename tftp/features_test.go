@@ -190,6 +190,30 @@ func TestCaseInsensitive(t *testing.T) {
 	}
 }
 
+// TestShowHidden: names that begin with a dot, of files and of folders, are there for
+// those who are told so only; what is being uploaded is never.
+func TestShowHidden(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{".config": {Data: []byte("x")}, ".d/f": {Data: []byte("x")}, "d/.f": {Data: []byte("x")}}
+	staged := fstest.MapFS{stagedPrefix + "x": {Data: []byte("x")}}
+	for _, show := range []bool{false, true} {
+		r := serve(t, &Server{FS: files, ShowHidden: show}, false)
+		for name := range files {
+			if b, _, err := get(t, &Client{}, r, name); show != (err == nil && string(b) == "x") || !show && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("ShowHidden %v, %s: %q, %v", show, name, b, err)
+			}
+		}
+		if _, _, err := get(t, &Client{}, serve(t, &Server{FS: staged, ShowHidden: show}, false), stagedPrefix+"x"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("ShowHidden %v, a file that is not complete: %v", show, err)
+		}
+		for _, name := range []string{"..", "../x", "d/../../x", "."} {
+			if _, _, err := get(t, &Client{}, r, name); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("ShowHidden %v, %s: %v", show, name, err)
+			}
+		}
+	}
+}
+
 func TestQuirks(t *testing.T) {
 	t.Parallel()
 	var q []Quirk

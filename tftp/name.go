@@ -24,7 +24,8 @@ func foreignColon(segment string) bool {
 // cleanName turns the name in a request into one that fs.FS knows. Clients
 // write paths as Unix and as Windows do, with and without a leading separator;
 // anything that could mean a file elsewhere is refused, and so are names that
-// begin with a dot unless hidden files are served.
+// begin with a dot unless hidden files are served. Files that are not complete are
+// never.
 func cleanName(name string, hidden bool) (string, error) {
 	name = strings.ReplaceAll(name, `\`, "/")
 	var segments []string
@@ -38,7 +39,7 @@ func cleanName(name string, hidden bool) (string, error) {
 			return "", &Error{CodeAccess, "file name with a drive letter"}
 		case strings.Contains(segment, "\x00"):
 			return "", &Error{CodeAccess, "not a file name"}
-		case segment[0] == '.' && !hidden:
+		case segment[0] == '.' && !hidden, strings.HasPrefix(segment, stagedPrefix):
 			return "", &Error{CodeNotFound, "file not found"}
 		default:
 			segments = append(segments, segment)

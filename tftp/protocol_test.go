@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -172,6 +173,36 @@ func TestFirstReplyLost(t *testing.T) {
 	rec := r.record(t)
 	if rec.Result != ResultTimeout || rec.Retransmits < 2 || rec.Retransmits > 6 {
 		t.Errorf("record %+v", rec)
+	}
+}
+
+// TestAmplification: what an address gets that asked for nothing, since somebody else
+// did in its name. With options it is the short answer to these, however large the
+// windows are; without, one block; some times each.
+func TestAmplification(t *testing.T) {
+	t.Parallel()
+	for _, o := range []options{nil, {{"blksize", "65464"}, {"windowsize", "64"}, {"tsize", "0"}}} {
+		r := serve(t, &Server{FS: fstest.MapFS{"f": {Data: noise(1 << 20)}}, Timeout: 20 * time.Millisecond, Silence: 600 * time.Millisecond}, false)
+		h := newHand(t, r)
+		request := packet{op: opRRQ, name: "f", mode: "octet", options: o}
+		h.say(&request)
+		rec := r.record(t)
+		packets, bytes, longest := 0, 0, 0
+		h.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // all is here
+		for b := make([]byte, maxDatagram); ; packets++ {
+			n, err := h.conn.Read(b)
+			if err != nil {
+				break
+			}
+			bytes, longest = bytes+n, max(longest, n)
+		}
+		// After 20 ms, 60, 140, 300; then the transfer ends with an ERROR.
+		if packets > 6 || packets < 2 || rec.Retransmits > 4 {
+			t.Errorf("options %v: %d packets, record %+v", o, packets, rec)
+		}
+		if most := headerSize + defaultBlockSize; longest > most || o != nil && longest > len(request.append(nil))+20 {
+			t.Errorf("options %v: packets of %d bytes for a request of %d; %d bytes in all", o, longest, len(request.append(nil)), bytes)
+		}
 	}
 }
 

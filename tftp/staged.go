@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// stagedPrefix begins the names of files that are not complete. The dot hides
-// them from clients.
+// stagedPrefix begins the names of files that are not complete. Clients never see
+// them; the dot hides them from others.
 const stagedPrefix = ".burrow-upload-"
 
 // stagedName is one that no other file has.

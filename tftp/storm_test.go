@@ -16,7 +16,10 @@ import (
 
 // TestRandomDatagrams throws noise, near misses and half transfers at a live
 // server, from many ports; then it must serve as if nothing had been. The
-// environment variable TFTP_DATAGRAMS says how many; 50,000 by default.
+// environment variable TFTP_DATAGRAMS says how many; 50,000 by default. Ten million
+// take some minutes:
+//
+//	TFTP_DATAGRAMS=10000000 go test -run '^TestRandomDatagrams$' -timeout 1h -v ./tftp
 func TestRandomDatagrams(t *testing.T) {
 	t.Parallel()
 	total := int64(50_000)
