@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 )
 
 // immediate is an origin that may have bytes at hand.
@@ -23,7 +24,8 @@ func (c *cache) readNow(f *file, i int64) bool {
 	c.shrink()
 	b := c.buffer()
 	n := max(0, min(f.id.size-i*chunkSize, chunkSize))
-	if f.slow = !origin.readNow(b[:n], i*chunkSize); f.slow {
+	f.slow = !origin.readNow(b[:n], i*chunkSize) || f.changed(f.origin, i) != nil
+	if f.slow {
 		c.used -= chunkSize
 		c.keep(b)
 		return false
@@ -55,6 +57,9 @@ func (c *cache) read(f *file, i int64) {
 			data := c.buffer()
 			c.mu.Unlock()
 			n, err := origin.ReadAt(data, ch.index*chunkSize)
+			if err == nil || errors.Is(err, io.EOF) {
+				err = errors.Join(f.checkSize(ch.index, n), f.changed(origin, ch.index))
+			}
 			c.arrived(ch, data[:n], err)
 		}
 		c.mu.Lock()
@@ -66,9 +71,6 @@ func (c *cache) read(f *file, i int64) {
 
 // arrived puts what was read into its chunk and tells those who wait.
 func (c *cache) arrived(ch *chunk, data []byte, err error) {
-	if err == nil || errors.Is(err, io.EOF) {
-		err = ch.file.checkSize(ch.index, len(data))
-	}
 	c.mu.Lock()
 	waiters := ch.waiters
 	ch.waiters = nil
@@ -98,4 +100,23 @@ func (f *file) checkSize(index int64, n int) error {
 	return nil
 }
 
-var errShrunk = errors.New("the file became shorter while it was sent")
+// changed finds out, with the last chunk, that a file was written to since it was
+// opened: what was read before may not go with what was read after. That another one
+// has taken its name is none of that. Only files of the system's are asked: the times
+// of others may be made up.
+func (f *file) changed(o origin, index int64) error {
+	asked, ok := o.(interface{ Stat() (fs.FileInfo, error) })
+	if !ok || f.id.inode == (inode{}) || (index+1)*chunkSize < f.id.size {
+		return nil
+	}
+	info, err := asked.Stat()
+	if err != nil || info.Size() == f.id.size && info.ModTime().Equal(f.id.modTime) {
+		return nil
+	}
+	return fmt.Errorf("tftp: read %s: %w", f.key, errWritten)
+}
+
+var (
+	errShrunk  = errors.New("the file became shorter while it was sent")
+	errWritten = errors.New("the file was written to while it was sent")
+)

@@ -161,6 +161,8 @@ func wireError(err error) *Error {
 		return &Error{CodeAccess, "access denied"}
 	case errors.Is(err, ErrBusy):
 		return &Error{CodeUndefined, "server busy, try again later"}
+	case errors.Is(err, errShrunk), errors.Is(err, errWritten):
+		return &Error{CodeUndefined, "file changed while it was sent, try again"}
 	case errors.Is(err, errOriginSilent):
 		return &Error{CodeUndefined, errOriginSilent.Error()}
 	case errors.Is(err, errTooLong):

@@ -47,6 +47,62 @@ func TestReplacedFile(t *testing.T) {
 	}
 }
 
+// TestWrittenFile: one that is written to while it is sent is no file that arrived; one
+// that loses its name to another is.
+func TestWrittenFile(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(name string) error{
+		"written": func(name string) error {
+			f, err := os.OpenFile(name, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteAt([]byte("B"), 250_000)
+			return err
+		},
+		"replaced": func(name string) error {
+			if err := os.WriteFile(name+".new", []byte("B"), 0o644); err != nil {
+				return err
+			}
+			return os.Rename(name+".new", name)
+		},
+	} {
+		root, dir := newRoot(t)
+		name := filepath.Join(dir, "f")
+		at := time.Unix(1700000000, 0)
+		if err := errors.Join(os.WriteFile(name, bytes.Repeat([]byte("A"), 300_000), 0o644), os.Chtimes(name, at, at)); err != nil {
+			t.Fatal(err)
+		}
+		r := serve(t, slow(&Server{Root: root}), false)
+		h := newHand(t, r)
+		h.ask(opRRQ, "f", option{"blksize", "60000"})
+		h.expect("OACK [blksize=60000]")
+		h.ack(0)
+		h.hear()
+		if err := change(name); err != nil {
+			t.Fatal(err)
+		}
+		for i := range uint16(5) {
+			h.ack(i + 1)
+			got, _ := h.hear()
+			if strings.HasPrefix(got, "DATA") {
+				continue
+			}
+			if want := `ERROR 0 (undefined) "file changed while it was sent, try again"`; what == "replaced" || got != want {
+				t.Errorf("%s: heard %.100s", what, got)
+			}
+			break
+		}
+		if what == "replaced" {
+			h.ack(6)
+		}
+		if rec := r.record(t); (rec.Result == ResultOK) != (what == "replaced") {
+			t.Errorf("%s: record %+v", what, rec)
+		}
+	}
+}
+
 // TestPipe: what is no file is refused at once, whatever the tree is.
 func TestPipe(t *testing.T) {
 	t.Parallel()
