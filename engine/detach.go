@@ -10,73 +10,104 @@ import (
 // net.Conn and the input that is not used yet, which the net.Conn will not
 // return again. rest is the end of the current input that is not used. What is
 // queued leaves first, so Detach may wait. The protocol gets no further call,
-// not even Closed. Called from within a call.
+// not even Closed; what Data returns does not matter any more. After an error,
+// for the lack of descriptors say, the connection is still the engine's, and the
+// call has its input still. Called from within a call.
 func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	if err := c.Flush(0); err != nil {
 		return nil, nil, err
 	}
-	unread = append([]byte(nil), rest...)
-	c.drop()
 	w := c.w
-	w.view = nil
-	c.mu.Lock()
-	if c.flags&(flagClosed|flagClosing) != 0 {
+	if c.loop == nil {
+		c.mu.Lock()
+		closing := c.flags&(flagClosed|flagClosing) != 0
+		if !closing {
+			c.flags |= flagDetached
+		}
+		x := c.ext
 		c.mu.Unlock()
-		return nil, nil, net.ErrClosed
-	}
-	x := c.ext
-	fd := c.fd
-	if x != nil && x.nc != nil {
-		c.flags |= flagDetached
-		c.mu.Unlock()
+		if closing {
+			return nil, nil, net.ErrClosed
+		}
 		c.depart(w)
-		return x.nc, append(unread, x.g.detach(c)...), nil
+		unread = append(append(unread, rest...), x.g.detach(c)...)
+		c.drop()
+		w.view = nil
+		return x.nc, unread, nil
+	}
+	own, err := c.standardConn()
+	if err != nil {
+		return nil, nil, err
 	}
 	if c.loop.completes {
-		c.mu.Unlock()
 		c.leave()
 		c.loop.poll.detach(c)
 		c.mu.Lock()
-		if c.flags&(flagClosed|flagClosing) != 0 {
-			c.mu.Unlock()
-			return nil, nil, net.ErrClosed
-		}
-		if a := c.got; a != nil {
-			if a.err != nil && a.err != io.EOF && a.len() == 0 {
-				err := c.readError(a.err) // the socket would not tell it again
-				c.flags |= flagClosing
-				c.mu.Unlock()
-				return nil, nil, err
-			}
-			if x != nil && x.tls != nil {
-				x.tls.feed.pending = append(x.tls.feed.pending, a.b[a.off:]...)
-			} else {
-				unread = append(unread, a.b[a.off:]...)
-			}
-			c.got = nil
-		}
 	} else {
+		c.mu.Lock()
 		c.loop.poll.detach(c)
 	}
-	f := os.NewFile(uintptr(fd), "burrow")
-	nc, err = net.FileConn(f) // has a descriptor of its own
-	f.Close()
-	c.fd = -1
+	arrived, err := c.takeOffLocked()
+	fd, x := c.fd, c.ext
+	if err == nil {
+		c.fd = -1
+		c.flags |= flagDetached
+	}
+	c.mu.Unlock()
 	if err != nil {
-		c.flags |= flagClosing
-		c.mu.Unlock()
+		own.Close()
 		return nil, nil, err
 	}
-	c.flags |= flagDetached
-	c.mu.Unlock()
+	unread, nc = append(unread, rest...), own
 	if x != nil && x.tls != nil {
-		x.tls.feed.nc = nc
+		x.tls.feed.pending = append(x.tls.feed.pending, arrived...)
+		x.tls.feed.nc = own
 		nc = x.tls.conn
+	} else {
+		unread = append(unread, arrived...)
 	}
+	c.drop()
+	w.view = nil
 	c.leave() // whoever has the net.Conn may block as long as it likes
 	c.depart(w)
+	sysClose(int(fd))
 	c.leaveEngine(nil, fd)
 	return nc, unread, nil
+}
+
+// standardConn is a net.Conn for the socket of c, with descriptors of its own.
+func (c *Conn) standardConn() (net.Conn, error) {
+	c.mu.Lock()
+	if c.flags&(flagClosed|flagClosing) != 0 {
+		c.mu.Unlock()
+		return nil, net.ErrClosed
+	}
+	fd, err := sysDup(int(c.fd))
+	c.mu.Unlock()
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	f := os.NewFile(uintptr(fd), "burrow")
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+// takeOffLocked takes what the poller has received for a connection that it has let
+// go. c.mu is held.
+func (c *Conn) takeOffLocked() ([]byte, error) {
+	if c.flags&(flagClosed|flagClosing) != 0 {
+		return nil, net.ErrClosed
+	}
+	a := c.got
+	if a == nil {
+		return nil, nil
+	}
+	if a.err != nil && a.err != io.EOF && a.len() == 0 {
+		c.flags |= flagClosing
+		return nil, c.readError(a.err) // the socket would not tell it again
+	}
+	c.got = nil
+	return a.b[a.off:], nil
 }
 
 // depart takes the goroutine of a detached connection out of those that Serve

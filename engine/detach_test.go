@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -144,6 +145,41 @@ func TestWriteBeforeEnrolment(t *testing.T) {
 			}
 			c.Close()
 			peer.Close()
+		}
+	})
+}
+
+// TestDetachAndUsed: what Data returns after Detach does not matter, and after a Detach
+// that has failed it counts the input, as always.
+func TestDetachAndUsed(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		got, res := make(chan net.Conn, 1), make(chan error, 1)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			switch {
+			case len(b) == 0:
+				return 0, io.EOF
+			case string(b) == "close":
+				c.Close()
+				_, _, err := c.Detach(nil)
+				res <- err
+				return len(b), err
+			}
+			nc, _, err := c.Detach(nil)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- nc
+			return len(b), io.EOF
+		}}), nil)
+		client := dial()
+		client.Write([]byte("abcd"))
+		nc := <-got
+		go io.Copy(nc, nc)
+		roundTrip(t, client, noise(1000))
+		nc.Close()
+		dial().Write([]byte("close"))
+		if err := <-res; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Detach of a closed connection: %v", err)
 		}
 	})
 }

@@ -65,6 +65,9 @@ func (c *Conn) offer(w *worker, data []byte, err error) bool {
 	}
 	p := c.proto
 	n, err := p.Data(c, w.view)
+	if w.view == nil && c.has(flagDetached) {
+		return false
+	}
 	if n < 0 || n > len(w.view) {
 		panic("engine: a Protocol's Data says it used bytes that it was not given")
 	}
