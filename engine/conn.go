@@ -251,22 +251,20 @@ func (c *Conn) SetDeadline(d time.Duration) {
 		c.deadline.Store(0)
 		return
 	}
-	now := int64(0)
-	if w := c.w; w != nil && w.onLoop {
-		now = w.now // the loop read the clock when it woke
-	} else {
-		now = clock()
-	}
-	c.deadline.Store(now + int64(d))
+	c.deadline.Store(c.now() + int64(d))
 }
 
 // Now is the time, as coarse as the deadlines: on the loop, when it woke. Called
 // from within a call.
-func (c *Conn) Now() time.Time {
-	if w := c.w; w != nil && w.onLoop {
-		return epoch.Add(time.Duration(w.now))
+func (c *Conn) Now() time.Time { return epoch.Add(time.Duration(c.now())) }
+
+// now is when the loop read the clock last, for as long as the call is that of the
+// loop: the call may have waited since it lost it.
+func (c *Conn) now() int64 {
+	if c.OnLoop() && c.loop.brief {
+		return c.w.now
 	}
-	return time.Now()
+	return clock()
 }
 
 // OnLoop reports whether the call in progress still runs on the loop: false

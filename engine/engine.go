@@ -122,7 +122,7 @@ func (e *Engine) startLoops(d Driver) error {
 	}
 	all := make([]*loop, n)
 	for i := range all {
-		l := &loop{e: e, accept: map[int32]*acceptor{}, claim: flagBusy}
+		l := &loop{e: e, accept: map[int32]*acceptor{}, claim: flagBusy, brief: e.Patience >= 0 && e.patience() <= tick/2}
 		p, err := newPoller(d, &l.parked)
 		if err != nil {
 			for _, l := range all[:i] {

@@ -28,6 +28,7 @@ type loop struct {
 	poll      poller
 	completes bool   // poll does; immutable
 	claim     uint32 // the flags that a call sets to own its connection; immutable
+	brief     bool   // no call holds the loop for longer than a tick; immutable
 
 	conns  []*Conn // by descriptor
 	gen    uint32  // the generation given to the newest connection
