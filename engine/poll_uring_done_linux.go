@@ -75,11 +75,11 @@ func (p *ring) received(s *slot, fd int32, cqe uring.CQE) uint8 {
 			}
 		case syscall.ECANCELED, syscall.EINTR, syscall.EAGAIN:
 		case syscall.EINVAL:
-			if p.limit == 0 {
+			if s.flags&slotLimited == 0 {
 				c.arriveLocked(nil, errno)
 				return eventInput | eventGone | eventDead
 			}
-			p.limit = 0
+			p.limit = 0 // others that were submitted with it fail, too
 		case syscall.ENOBUFS:
 			c.flags |= flagBulk // for this one the socket is asked
 			p.starved.Store(clock())

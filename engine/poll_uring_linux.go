@@ -40,16 +40,18 @@ type ring struct {
 	ready   []*Conn // have input, or its end, that was not reported when it came
 	sizes   ringSizes
 	limit   uint32 // bytes after which the kernel ends a receive; 0: it does not know how
-	left    int    // events until the turn ends
-	watches uint32 // how often the waker was watched
-	aside   aside
-	busy    int // operations in flight for connections and listeners
-	parked  *atomic.Bool
-	home    uint8        // counts the goroutines that were the loop
-	settled bool         // this one has been for a while
-	moved   int64        // since when
-	starved atomic.Int64 // when a connection found no buffer last
-	seen    struct{ starved, overflows, shortSends uint64 }
+	// limitRecv is uring.SQE.LimitRecv; tests have it fail as before Linux 6.17.
+	limitRecv func(*uring.SQE, uint32)
+	left      int    // events until the turn ends
+	watches   uint32 // how often the waker was watched
+	aside     aside
+	busy      int // operations in flight for connections and listeners
+	parked    *atomic.Bool
+	home      uint8        // counts the goroutines that were the loop
+	settled   bool         // this one has been for a while
+	moved     int64        // since when
+	starved   atomic.Int64 // when a connection found no buffer last
+	seen      struct{ starved, overflows, shortSends uint64 }
 
 	mu      sync.Mutex
 	changes []change                // by others than the loop, for the most part; guarded by mu
@@ -106,7 +108,7 @@ func newRing(parked *atomic.Bool, sizes ringSizes) (*ring, error) {
 			buffers:    cmp.Or(sizes.buffers, bufferCount),
 			bufferSize: cmp.Or(sizes.bufferSize, bufferSize),
 		},
-		limit:   receiveLimit,
+		limit: receiveLimit, limitRecv: (*uring.SQE).LimitRecv,
 		listens: map[int32]*listening{}, leaving: map[*Conn]chan struct{}{},
 	}
 	p.starved.Store(-starvedTime)

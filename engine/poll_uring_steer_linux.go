@@ -22,8 +22,9 @@ const (
 )
 
 const (
-	slotEnding = 1 << iota // cancel everything; then close the descriptor, or let Detach go on
-	slotReady              // it is in ring.ready
+	slotEnding  = 1 << iota // cancel everything; then close the descriptor, or let Detach go on
+	slotReady               // it is in ring.ready
+	slotLimited             // its receive was submitted with a limit
 )
 
 // keepArrived is how much may wait for a connection that wants no input, in
@@ -155,7 +156,11 @@ func (p *ring) startReceive(c *Conn, s *slot, fd int32) {
 	s.home = p.home
 	sqe := p.sqe()
 	sqe.RecvMultishot(int(fd), 0)
-	sqe.LimitRecv(p.limit)
+	s.flags &^= slotLimited
+	if p.limit != 0 {
+		s.flags |= slotLimited
+		p.limitRecv(sqe, p.limit)
+	}
 	sqe.UserData = userData(opReceive, fd, c.gen)
 	s.receive = opFlying
 	c.flags |= flagReceiving

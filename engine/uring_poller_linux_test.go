@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/burrownet/burrow/internal/uring"
 )
 
 // Tests of the ring as a poller, without a loop: what happens in which order is
@@ -181,6 +183,17 @@ func TestRingStarves(t *testing.T) {
 	ringFlood(t, p)
 	if p.seen.starved == 0 {
 		t.Error("there were always buffers: the test tests nothing")
+	}
+}
+
+// TestRingWithoutLimit is a kernel before 6.17, which knows no limit for a receive:
+// all of the first batch fail for it.
+func TestRingWithoutLimit(t *testing.T) {
+	p := openRing(t, ringSizes{})
+	p.limitRecv = func(sqe *uring.SQE, _ uint32) { sqe.Off = 1 } // EINVAL
+	ringFlood(t, p)
+	if p.limit != 0 {
+		t.Error("no receive has failed: the test tests nothing")
 	}
 }
 
