@@ -220,8 +220,8 @@ func (c *Conn) welcome(w *worker) {
 	s := c.svc
 	c.w = w
 	if s.opts.TLS != nil || s.opts.Preface != nil {
-		c.extension().early = true
-		c.SetDeadline(s.handshakeTimeout())
+		c.extension().early = &early{}
+		c.deadline.Store(c.now() + int64(s.handshakeTimeout()))
 	}
 	p := s.accept(c)
 	c.mu.Lock()

@@ -93,14 +93,13 @@ type Conn struct {
 // ext holds what few connections need, so that the others do not pay for it. The
 // end of a call lets go what the next one can do without.
 type ext struct {
-	wait    *wait            // guarded by Conn.mu; nil: nobody has waited in this call
-	watch   func(error)      // guarded by Conn.mu
-	next    func()           // owned by the call: the continuation of Conn.Go
-	tls     *tlsLayer        // immutable after the handshake
-	nc      net.Conn         // goroutine driver: the connection
-	g       *goroutineDriver // goroutine driver: its state
-	early   bool             // the preface or the TLS handshake is still to come
-	greeted bool             // the preface is over
+	wait  *wait            // guarded by Conn.mu; nil: nobody has waited in this call
+	watch func(error)      // guarded by Conn.mu
+	next  func()           // owned by the call: the continuation of Conn.Go
+	tls   *tlsLayer        // immutable after the handshake
+	nc    net.Conn         // goroutine driver: the connection
+	g     *goroutineDriver // goroutine driver: its state
+	early *early           // nil: the preface and the TLS handshake are over
 }
 
 // wait is what wakes those who wait in More (input) and Flush (room). One is sent
@@ -133,7 +132,7 @@ func (c *Conn) shedLocked() {
 		x.wait = nil
 		waits.Put(w)
 	}
-	if x.watch == nil && x.next == nil && x.tls == nil && x.g == nil && !x.early {
+	if x.watch == nil && x.next == nil && x.tls == nil && x.g == nil && x.early == nil {
 		c.ext = nil
 		*x = ext{}
 		exts.Put(x)
@@ -200,32 +199,35 @@ func (c *Conn) peek() *ext {
 // LocalAddr is the address the peer connected to; the zero value for a unix
 // socket and after the connection was closed.
 func (c *Conn) LocalAddr() netip.AddrPort {
-	if x := c.peek(); x != nil && x.nc != nil {
-		return addrPort(x.nc.LocalAddr())
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fd < 0 {
+	switch {
+	case c.ext != nil && c.ext.nc != nil:
+		return addrPort(c.ext.nc.LocalAddr())
+	case c.fd < 0:
 		return netip.AddrPort{}
 	}
 	return sockname(int(c.fd))
 }
 
-// TLS is the state of the connection's TLS layer; nil when it has none.
+// TLS is the state of the connection's TLS layer; nil when it has none, and until
+// the handshake is over.
 func (c *Conn) TLS() *tls.ConnectionState {
-	x := c.peek()
-	switch {
-	case x == nil:
-		return nil
+	c.mu.Lock()
+	var tc *tls.Conn
+	switch x := c.ext; {
+	case x == nil || x.early != nil:
 	case x.tls != nil:
-		s := x.tls.conn.ConnectionState()
-		return &s
+		tc = x.tls.conn
+	default:
+		tc, _ = x.nc.(*tls.Conn)
 	}
-	if tc, ok := x.nc.(*tls.Conn); ok {
-		s := tc.ConnectionState()
-		return &s
+	c.mu.Unlock()
+	if tc == nil {
+		return nil
 	}
-	return nil
+	s := tc.ConnectionState()
+	return &s
 }
 
 // EOF reports whether the peer has ended its side of the connection.
@@ -245,14 +247,22 @@ func (c *Conn) SetProtocol(p Protocol) {
 
 // SetDeadline asks for a Timeout call when d has passed with no call in
 // progress; 0 takes a deadline back. It is coarse: it may come 20 ms late.
-// Called from within a call of the protocol.
+// One that is set before the TLS handshake is over counts from then, and Timeout
+// follows the handshake at the earliest. Called from within a call of the protocol.
 func (c *Conn) SetDeadline(d time.Duration) {
-	if d <= 0 {
-		c.deadline.Store(0)
+	at := int64(0)
+	if d > 0 {
+		at = c.now() + int64(min(d, farOff))
+	}
+	if c.isEarly() {
+		c.ext.early.deadline = at
 		return
 	}
-	c.deadline.Store(c.now() + int64(d))
+	c.deadline.Store(at)
 }
+
+// farOff bounds deadlines and timers: what is further off would overflow the clock.
+const farOff = 100 * 365 * 24 * time.Hour
 
 // Now is the time, as coarse as the deadlines: on the loop, when it woke. Called
 // from within a call.

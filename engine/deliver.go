@@ -39,7 +39,7 @@ func (l *loop) deliver(w *worker, ev event) bool {
 		l.roomLocked(c)
 	}
 	if ev.what&(eventInput|eventGone) == 0 {
-		waited := c.flags&flagBusy == 0 && c.out == nil && (c.flags&(flagFinish|flagLinger) == flagFinish || c.tlsHeldLocked() || c.oweSentLocked())
+		waited := c.flags&flagBusy == 0 && c.unsentBytesLocked() == 0 && (c.flags&(flagFinish|flagLinger) == flagFinish || c.tlsHeldLocked() || c.oweSentLocked())
 		if waited {
 			c.flags |= l.claim
 		}
@@ -160,7 +160,7 @@ func (l *loop) checkDeadline(w *worker, c *Conn) bool {
 	}
 	c.flags |= l.claim
 	linger := c.flags&flagLinger != 0
-	early := c.ext != nil && c.ext.early
+	early := c.isEarly()
 	c.mu.Unlock()
 	c.deadline.Store(0)
 	return l.call1(w, c, func(w *worker) {

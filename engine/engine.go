@@ -268,9 +268,12 @@ func (s *service) drain() error {
 	s.each(func(c *Conn) {
 		c.mu.Lock()
 		c.flags |= flagDrain
-		busy := c.flags&flagBusy != 0
+		early, busy := c.ext != nil && c.ext.early != nil, c.flags&flagBusy != 0
 		c.mu.Unlock()
-		if !busy {
+		switch {
+		case early:
+			c.Close() // the protocol has not begun
+		case !busy:
 			c.claimLater(c.settle)
 		}
 	})

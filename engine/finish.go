@@ -32,13 +32,13 @@ func (c *Conn) startLinger() bool {
 	if c.EOF() {
 		return false
 	}
-	if x := c.ext; x != nil && x.tls != nil && !x.early {
+	if x := c.ext; x != nil && x.tls != nil && x.early == nil {
 		x.tls.conn.CloseWrite() // RFC 8446 6.1: close_notify
 	}
 	if c.shutSocket() != nil {
 		return false
 	}
-	c.SetDeadline(lingerTime)
+	c.deadline.Store(c.now() + int64(lingerTime))
 	c.mu.Lock()
 	c.flags |= flagLinger
 	c.mu.Unlock()

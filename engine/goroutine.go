@@ -76,6 +76,9 @@ func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
 	g := &goroutineDriver{kick: make(chan struct{}, 1)}
 	c := &Conn{fd: -1, net: networkOf(nc.LocalAddr()), svc: s, proto: p, flags: flagBusy, ext: &ext{nc: nc, g: g}}
 	c.setPeer(addrPort(nc.RemoteAddr()))
+	if s.opts.TLS != nil || s.opts.Preface != nil {
+		c.ext.early = &early{}
+	}
 	s.nets.Store(c, nil)
 	if s.closing.Load() {
 		c.flags |= flagDrain
@@ -167,8 +170,13 @@ func (g *goroutineDriver) open(c *Conn) error {
 		return nil
 	}
 	nc := c.ext.nc
+	c.mu.Lock()
+	if c.flags&flagClosing != 0 {
+		c.mu.Unlock()
+		return net.ErrClosed
+	}
 	nc.SetDeadline(time.Now().Add(c.svc.handshakeTimeout()))
-	defer nc.SetDeadline(time.Time{})
+	c.mu.Unlock()
 	b := make([]byte, readBuf)
 	for have := []byte{}; o.Preface != nil; {
 		n, err := nc.Read(b)
@@ -189,6 +197,7 @@ func (g *goroutineDriver) open(c *Conn) error {
 		}
 	}
 	if o.TLS == nil {
+		g.opened(c, nc)
 		return nil
 	}
 	under := net.Conn(&readAhead{Conn: nc, b: append([]byte(nil), c.buffered()...)})
@@ -205,10 +214,24 @@ func (g *goroutineDriver) open(c *Conn) error {
 		}
 		return err
 	}
-	c.mu.Lock()
-	c.ext.nc = tc
-	c.mu.Unlock()
+	g.opened(c, tc)
 	return nil
+}
+
+// opened goes on with what the protocol reads from and writes to.
+func (g *goroutineDriver) opened(c *Conn, nc net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ext.nc = nc
+	if first := c.ext.early.first; len(first) > 0 {
+		c.flags |= flagCorked
+		c.queueLocked(first, nil)
+		c.unsentLocked()
+	}
+	c.lateLocked()
+	if c.flags&flagClosing == 0 {
+		nc.SetDeadline(time.Time{})
+	}
 }
 
 // readAhead is a net.Conn some of whose input was read before.

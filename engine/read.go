@@ -113,7 +113,7 @@ func (c *Conn) read(b []byte, timeout time.Duration) (int, error) {
 
 // tryRead reads what is there: errAgain when that is nothing.
 func (c *Conn) tryRead(b []byte) (int, error) {
-	if x := c.ext; x != nil && x.tls != nil && !x.early {
+	if x := c.ext; x != nil && x.tls != nil && x.early == nil {
 		return x.tls.read(b)
 	}
 	n, err := c.loop.poll.receive(c, b)

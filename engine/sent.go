@@ -22,7 +22,7 @@ func (c *Conn) unsentLocked() {
 
 // oweSentLocked reports whether Sent is to be called. c.mu is held.
 func (c *Conn) oweSentLocked() bool {
-	return c.out == nil && c.flags&(flagUnsent|flagFinish|flagClosing|flagClosed|flagDetached) == flagUnsent
+	return c.unsentBytesLocked() == 0 && c.flags&(flagUnsent|flagFinish|flagClosing|flagClosed|flagDetached) == flagUnsent
 }
 
 // sent tells the protocol that the backlog has left, and offers it what it has not

@@ -139,7 +139,9 @@ func (c *Conn) greet(w *worker) {
 		return
 	}
 	if c.svc.opts.TLS == nil {
-		c.ext.early = false
+		c.mu.Lock()
+		c.lateLocked()
+		c.mu.Unlock()
 		if rest := c.buffered(); len(rest) > 0 && !c.offer(w, nil, nil) {
 			return
 		}
@@ -156,7 +158,7 @@ func (c *Conn) greet(w *worker) {
 // preface is over.
 func (c *Conn) preface() bool {
 	p := c.svc.opts.Preface
-	if p == nil || c.ext.greeted {
+	if p == nil || c.ext.early.greeted {
 		return true
 	}
 	n, err := p(c, c.buffered())
@@ -170,7 +172,7 @@ func (c *Conn) preface() bool {
 	if n < 0 {
 		return false
 	}
-	c.ext.greeted = true
+	c.ext.early.greeted = true
 	c.keep(c.buffered()[n:])
 	return true
 }
@@ -181,8 +183,7 @@ func (c *Conn) handshake() {
 	f := &s.feed
 	*f = tlsFeed{c: c, pending: append([]byte(nil), c.buffered()...), block: true}
 	c.drop()
-	timeout := c.svc.handshakeTimeout()
-	f.end = time.Now().Add(timeout)
+	f.end = epoch.Add(time.Duration(c.deadline.Load()))
 	s.conn = tls.Server(f, c.svc.opts.TLS)
 	c.mu.Lock()
 	c.ext.tls = s
@@ -195,10 +196,15 @@ func (c *Conn) handshake() {
 		c.refuse(err)
 		return
 	}
-	c.deadline.Store(0)
 	lendable(s.conn)
 	c.mu.Lock()
-	c.ext.early = false
+	for x := c.ext; len(x.early.first) > 0; c.mu.Lock() {
+		first := x.early.first
+		x.early.first = nil
+		c.mu.Unlock()
+		s.conn.Write(first) // it was within the budget; a failure shows with the next write
+	}
+	c.lateLocked()
 	c.mu.Unlock()
 	if h, ok := c.proto.(Handshaker); ok {
 		h.Handshaken(c)
@@ -215,6 +221,7 @@ func (c *Conn) refuse(err error) {
 		c.send(c.svc.opts.NotTLS, nil, math.MaxInt)
 	}
 	c.mu.Lock()
+	c.ext.early.first = nil
 	c.flags |= flagFinish | flagPolite
 	c.mu.Unlock()
 }

@@ -17,7 +17,7 @@ import (
 
 // turn reads what has arrived and offers it. On the loop; c is claimed.
 func (c *Conn) turn(w *worker) {
-	if x := c.ext; x != nil && x.early {
+	if c.isEarly() {
 		c.greet(w)
 		return
 	}
@@ -168,7 +168,7 @@ func (c *Conn) buffered() []byte {
 // reports whether a call has asked for Go, and false when the connection has ended.
 func (c *Conn) drainTLS(w *worker) (next, alive bool) {
 	x := c.ext
-	if x == nil || x.tls == nil || x.tls.dry || x.early {
+	if x == nil || x.tls == nil || x.tls.dry || x.early != nil {
 		return false, true
 	}
 	for !c.ending() && !c.EOF() && !c.pauseTLS(x.tls) {
@@ -226,7 +226,7 @@ func (c *Conn) release(w *worker) bool {
 			c.mu.Unlock()
 			c.finish(net.ErrClosed)
 			return false
-		case c.flags&(flagFinish|flagLinger) == flagFinish && c.out == nil:
+		case c.flags&(flagFinish|flagLinger) == flagFinish && c.unsentBytesLocked() == 0:
 			polite := c.flags&flagPolite != 0
 			c.mu.Unlock()
 			if !polite || !c.startLinger() {
@@ -236,6 +236,10 @@ func (c *Conn) release(w *worker) bool {
 		case c.flags&(flagDrain|flagFinish) == flagDrain:
 			c.flags &^= flagDrain
 			c.mu.Unlock()
+			if c.isEarly() {
+				c.finish(net.ErrClosed)
+				return false
+			}
 			c.proto.Drain(c)
 			if x := c.ext; x != nil && x.next != nil {
 				return true

@@ -56,34 +56,20 @@ func (c *Conn) fullLocked(n, budget int) bool {
 // Write sends b, or queues what the socket does not take. It never blocks, and b
 // is the caller's again when it returns. When bytes are waiting and b would take
 // them over [Engine.MaxBacklog], it returns [ErrBacklog] and sends nothing of b; up
-// to 256 bytes at a time still fit, 64 KiB in all.
+// to 256 bytes at a time still fit, 64 KiB in all. What is written before the TLS
+// handshake is over waits for its end.
 func (c *Conn) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	if s := c.tlsLocked(); s != nil {
-		c.mu.Unlock()
-		return len(b), s.write(c, b, nil)
-	}
-	err := c.sendLocked(b, nil, c.svc.e.maxBacklog())
-	c.mu.Unlock()
-	return len(b), err
-}
-
-// tlsLocked is the TLS layer that writes go through; nil without one, and while its
-// handshake lasts. c.mu is held.
-func (c *Conn) tlsLocked() *tlsLayer {
-	if x := c.ext; x != nil && !x.early {
-		return x.tls
-	}
-	return nil
+	return len(b), c.Write2(b, nil)
 }
 
 // Write2 is Write of head and then body, in one system call or TLS record where it
 // can be, and with nothing of others between them.
 func (c *Conn) Write2(head, body []byte) error {
 	c.mu.Lock()
-	if s := c.tlsLocked(); s != nil {
-		c.mu.Unlock()
-		return s.write(c, head, body)
+	if c.ext != nil {
+		if ok, err := c.writeTLSLocked(head, body); ok {
+			return err
+		}
 	}
 	err := c.sendLocked(head, body, c.svc.e.maxBacklog())
 	c.mu.Unlock()
@@ -95,13 +81,17 @@ func (c *Conn) Write2(head, body []byte) error {
 // from within a call.
 func (c *Conn) WriteLater(b []byte) error {
 	c.mu.Lock()
-	if s := c.tlsLocked(); s != nil {
-		c.mu.Unlock()
-		return s.write(c, b, nil)
+	if c.ext != nil {
+		if ok, err := c.writeTLSLocked(b, nil); ok {
+			return err
+		}
 	}
 	defer c.mu.Unlock()
 	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
 		return net.ErrClosed
+	}
+	if len(b) == 0 {
+		return nil
 	}
 	if c.out == nil {
 		if c.flags&flagGather != 0 {
@@ -295,10 +285,21 @@ func (c *Conn) flushLocked() error {
 func (c *Conn) Backlog() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil || c.flags&flagGathered != 0 {
+	if c.flags&flagGathered != 0 {
 		return 0
 	}
-	return c.out.len()
+	return c.unsentBytesLocked()
+}
+
+// unsentBytesLocked is how much waits, for whatever reason. c.mu is held.
+func (c *Conn) unsentBytesLocked() (n int) {
+	if c.out != nil {
+		n = c.out.len()
+	}
+	if c.earlyTLS() {
+		n += len(c.ext.early.first)
+	}
+	return n
 }
 
 // Flush waits until the backlog has left. timeout bounds the time without any
@@ -319,6 +320,9 @@ func (c *Conn) Flush(timeout time.Duration) error {
 		case c.flags&(flagClosed|flagClosing|flagDetached) != 0:
 			c.mu.Unlock()
 			return net.ErrClosed
+		case c.earlyTLS():
+			c.mu.Unlock()
+			return errEarly // nor may a file leave, or the socket be somebody else's
 		case c.out == nil:
 			c.mu.Unlock()
 			return nil
@@ -375,7 +379,7 @@ func (c *Conn) waitLocked(flag uint32, timeout time.Duration) error {
 		defer t.Stop()
 		expired = t.C
 	}
-	if s := x.tls; s != nil && x.early {
+	if s := x.tls; s != nil && x.early != nil {
 		s.yield() // a handshake that waits lets another one compute
 		defer s.resume()
 	}
