@@ -74,13 +74,15 @@ func (l *loop) deliver(w *worker, ev event) bool {
 // tlsHeldLocked reports, once, that input is waiting in the TLS layer for an end of the
 // backlog that has come. c.mu is held.
 func (c *Conn) tlsHeldLocked() bool {
-	x := c.ext
-	if c.out != nil || x == nil || x.tls == nil || !x.tls.held || c.flags&(flagBusy|flagFinish|flagClosing|flagClosed|flagDetached) != 0 {
+	if c.out != nil || !c.heldLocked() || c.flags&(flagBusy|flagFinish|flagClosing|flagClosed|flagDetached) != 0 {
 		return false
 	}
-	x.tls.held = false
+	c.ext.tls.held = false
 	return true
 }
+
+// heldLocked reports whether the TLS layer has input that waits. c.mu is held.
+func (c *Conn) heldLocked() bool { return c.ext != nil && c.ext.tls != nil && c.ext.tls.held }
 
 // pauseAt is how many unsent bytes stop the reading of further input.
 const pauseAt = 64 << 10

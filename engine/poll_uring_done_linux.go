@@ -130,7 +130,7 @@ func (p *ring) sent(s *slot, fd int32, cqe uring.CQE) uint8 {
 		c.unsentLocked()
 		p.later(c)
 	}
-	if c.flags&(flagWantWrite|flagFinish|flagUnsent) != 0 || c.flags&(flagPaused|flagBusy) == flagPaused {
+	if c.flags&(flagWantWrite|flagFinish|flagUnsent) != 0 || c.flags&(flagPaused|flagBusy) == flagPaused || c.heldLocked() {
 		return eventRoom
 	}
 	return 0

@@ -263,3 +263,22 @@ func TestRingPauses(t *testing.T) {
 	}
 	ringEnd(p, c)
 }
+
+// TestRingTellsHeldInput: when a backlog has left, the loop hears of it if the TLS
+// layer has input that waits for that.
+func TestRingTellsHeldInput(t *testing.T) {
+	p := openRing(t, ringSizes{})
+	c, _ := ringPair(t, p, 1)
+	p.wait(0)
+	ringDo(c, func() {
+		c.ext = &ext{tls: &tlsLayer{held: true}}
+		c.queueLocked([]byte("x"), nil)
+		p.change(c, c.fd)
+	})
+	told := false
+	ringEvents(t, p, func(ev event) { told = told || ev.what&eventRoom != 0 }, func() bool { return c.Backlog() == 0 })
+	if !told {
+		t.Error("nobody is told that the backlog has left")
+	}
+	ringEnd(p, c)
+}
