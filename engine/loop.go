@@ -43,6 +43,7 @@ type loop struct {
 	current *Conn // of the call in progress; nil for a posted function
 	turns   uint
 	stopped bool
+	failing bool // the poller's last wait has failed, and the log says so
 
 	call   atomic.Uint64 // the ticket of the call in progress; its low bit: running
 	parked atomic.Bool   // the loop is about to wait, or waits
@@ -120,10 +121,14 @@ func (l *loop) turnAround(w *worker) {
 		if !l.reap(w) || !l.expire(w) || !l.runCalls(w) {
 			return
 		}
-		if err := l.wait(); err != nil {
-			l.e.logger().Error("engine: wait for events", "err", err)
+		err := l.wait()
+		if err != nil {
+			if !l.failing {
+				l.e.logger().Error("engine: wait for events", "err", err)
+			}
 			time.Sleep(tick) // never a busy loop on a broken poller
 		}
+		l.failing = err != nil
 	}
 	l.poll.close()
 }

@@ -141,11 +141,30 @@ func (p *ring) open() error {
 	if !p.bufs.Incremental() {
 		return errOldKernel
 	}
+	if err := p.try(); err != nil {
+		return err
+	}
 	if p.waker, err = uring.NewWaker(); err != nil {
 		return err
 	}
 	return p.aside.open()
 }
+
+// try has the ring do nothing, once: a system may permit to make a ring, and refuse
+// to use it.
+func (p *ring) try() error {
+	p.r.Next().Nop()
+	if _, err := p.r.Wait(1, tryTime); err != nil {
+		return err
+	}
+	if _, ok := p.r.Pop(); !ok {
+		return errors.New("the ring does not finish what it is given")
+	}
+	return nil
+}
+
+// tryTime bounds how long the first operation may take.
+const tryTime = 5 * time.Second
 
 // watch has the waker report to the thread that is the loop: whoever submits an
 // operation has to finish it, and computes or sleeps as a former loop.
@@ -159,17 +178,27 @@ func (p *ring) watch() {
 	p.waker.Watch(p.sqe(), userData(opWake, 0, p.watches))
 }
 
-// sqe is room for an operation.
+// sqeTries is how often the kernel is asked to take operations, about a millisecond
+// each, before one is lost.
+const sqeTries = 1000
+
+// sqe is room for an operation. The kernel takes those before it, unless it has come
+// to refuse the ring: then nothing reaches it any more, and wait returns an error.
 func (p *ring) sqe() *uring.SQE {
-	for {
+	for range sqeTries {
 		if s := p.r.Next(); s != nil {
 			return s
 		}
 		// Whatever fails here, for the lack of memory say, fails again in wait.
-		if n, _ := p.r.Submit(0); n == 0 {
+		n, err := p.r.Submit(0)
+		if again(err) != nil {
+			break
+		}
+		if n == 0 {
 			p.r.Wait(0, time.Millisecond)
 		}
 	}
+	return new(uring.SQE)
 }
 
 func (p *ring) completes() bool { return true }

@@ -9,21 +9,26 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-func init() { childJobs["refused"] = childRefused }
+func init() {
+	childJobs["refused"] = func() error { return childRefused(unix.SYS_IO_URING_SETUP) }
+	childJobs["unused"] = func() error { return childRefused(unix.SYS_IO_URING_ENTER) }
+	childJobs["broken"] = childBroken
+}
 
-// refuseRing has the kernel answer EPERM to io_uring_setup for this process, as
-// the filter of a container does.
-func refuseRing() error {
+// refuse has the kernel answer EPERM to a system call of this process, as the filter
+// of a container does.
+func refuse(call uint32) error {
 	const load, jumpEqual, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	filter := []unix.SockFilter{
 		{Code: load, K: 0}, // the number of the system call
-		{Code: jumpEqual, Jf: 1, K: unix.SYS_IO_URING_SETUP},
+		{Code: jumpEqual, Jf: 1, K: call},
 		{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 		{Code: ret, K: unix.SECCOMP_RET_ALLOW},
 	}
@@ -38,9 +43,9 @@ func refuseRing() error {
 	return nil
 }
 
-// childRefused says what an engine does where the ring is refused.
-func childRefused() error {
-	if err := refuseRing(); err != nil {
+// childRefused says what an engine does where a system call of the ring is refused.
+func childRefused(call uint32) error {
+	if err := refuse(call); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +55,7 @@ func childRefused() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	err = (&Engine{Driver: DriverUring}).Serve(ctx, ln, nil, nil)
-	fmt.Println(errors.Is(err, os.ErrPermission), strings.Contains(fmt.Sprint(err), "io_uring"))
+	fmt.Println(errors.Is(err, os.ErrPermission), strings.Contains(fmt.Sprint(err), "uring"))
 	var log bytes.Buffer
 	e := &Engine{Loops: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	d, err := e.startFirst([]Driver{DriverUring, DriverEpoll})
@@ -59,13 +64,41 @@ func childRefused() error {
 	return nil
 }
 
-// TestUringRefused runs in a process that may not use the ring: who asks for it is
-// told why, and the automatic choice falls back, with one line of log.
+// TestUringRefused runs in processes that may not make a ring, or not use it: who
+// asks for it is told why, and the automatic choice falls back, with one line of log.
 func TestUringRefused(t *testing.T) {
-	c := startChild(t, "refused")
-	c.says("true true")
-	c.says("epoll <nil> epoll 1")
-	c.says("1 true")
+	for _, job := range []string{"refused", "unused"} {
+		t.Run(job, func(t *testing.T) {
+			needs(t, DriverUring)
+			c := startChild(t, job)
+			c.says("true true")
+			c.says("epoll <nil> epoll 1")
+			c.says("1 true")
+		})
+	}
+}
+
+// childBroken has the ring refused once it is in use.
+func childBroken() error {
+	p, err := newRing(new(atomic.Bool), ringSizes{entries: 4})
+	if err != nil {
+		return err
+	}
+	if err := refuse(unix.SYS_IO_URING_ENTER); err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	for range 10 {
+		p.sqe().Nop()
+	}
+	_, err = p.wait(0)
+	fmt.Println(errors.Is(err, os.ErrPermission))
+	return nil
+}
+
+// TestUringBroken: a ring that is refused later does not hang.
+func TestUringBroken(t *testing.T) {
+	needs(t, DriverUring)
+	startChild(t, "broken").says("true")
 }
 
 func TestDriverInUse(t *testing.T) {

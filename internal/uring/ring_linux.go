@@ -181,6 +181,8 @@ func submitError(errno syscall.Errno) error {
 		return nil
 	case syscall.EBADF:
 		return ErrClosed
+	case syscall.EPERM, syscall.EACCES:
+		return &Error{Op: "enter", Errno: errno, Hint: refusedHint}
 	}
 	return &Error{Op: "enter", Errno: errno}
 }

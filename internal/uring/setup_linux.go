@@ -226,7 +226,7 @@ func hint(errno syscall.Errno, flags SetupFlags, disabled func() string) string 
 		case "1":
 			return "sysctl kernel.io_uring_disabled is 1: only CAP_SYS_ADMIN and the group kernel.io_uring_group may use io_uring; 0 allows it"
 		}
-		return "a seccomp filter or security module refuses it, as containers do by default: allow io_uring_setup, io_uring_enter and io_uring_register"
+		return refusedHint
 	case syscall.ENOMEM:
 		return "not enough memory; before Linux 5.12 rings count as locked memory: raise RLIMIT_MEMLOCK (ulimit -l), or ask for fewer entries"
 	case syscall.EMFILE, syscall.ENFILE:
@@ -236,3 +236,6 @@ func hint(errno syscall.Errno, flags SetupFlags, disabled func() string) string 
 	}
 	return ""
 }
+
+// refusedHint is for the permission to use the ring, which each of its system calls needs.
+const refusedHint = "a seccomp filter or security module refuses it, as containers do by default: allow io_uring_setup, io_uring_enter and io_uring_register"
