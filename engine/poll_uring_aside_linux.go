@@ -18,6 +18,8 @@ type aside struct {
 	epoll          // without an eventfd
 	watches uint32 // how often the ring was told to watch it
 	ready   bool   // it may have something to report
+	turns   uint32
+	first   bool // and is asked before the completions of this turn
 }
 
 func (a *aside) open() (err error) {
@@ -92,11 +94,18 @@ func (p *ring) asideDone(cqe uring.CQE) {
 	}
 }
 
-// fetch asks the set what it has, once it has said that there is something.
+// begin begins a turn. The set is asked when there are no completions left to look
+// at. Where the last turn did not come to their end, and with them perhaps to the
+// completion that tells of the set, it is asked before them in every other turn: so
+// neither waits for the other's end.
+func (a *aside) begin(behind bool) {
+	a.turns++
+	a.first = (a.ready || behind) && a.turns%2 == 0
+}
+
+// fetch asks the set what it has.
 func (a *aside) fetch() bool {
-	if !a.ready {
-		return false
-	}
+	a.first = false
 	n, _ := a.wait(0)
 	a.ready = n == maxEvents
 	return n > 0

@@ -313,6 +313,7 @@ func (p *ring) resume() {
 const settleTime = int64(20 * time.Millisecond)
 
 func (p *ring) wait(d time.Duration) (int, error) {
+	p.aside.begin(p.left == 0)
 	p.left = maxEvents
 	if !p.settled {
 		p.settled = clock()-p.moved > settleTime
@@ -351,6 +352,9 @@ func (p *ring) next() (event, bool) {
 			p.left--
 			return ev, true
 		}
+		if p.aside.first && p.aside.fetch() {
+			continue
+		}
 		if len(p.ready) > 0 {
 			c := p.ready[0]
 			p.ready[0], p.ready = nil, p.ready[1:]
@@ -362,7 +366,7 @@ func (p *ring) next() (event, bool) {
 		}
 		cqe, ok := p.r.Pop()
 		if !ok {
-			if p.aside.fetch() {
+			if p.aside.ready && p.aside.fetch() {
 				continue
 			}
 			break

@@ -104,3 +104,46 @@ func TestRingCallWaits(t *testing.T) {
 	}, func() bool { return gone })
 	ringEnd(p, c)
 }
+
+// TestRingAsideBesideMany: what the set tells is not put off for as long as there are
+// completions, nor are these for as long as the set tells something.
+func TestRingAsideBesideMany(t *testing.T) {
+	p := openRing(t, ringSizes{})
+	const many, inSet = 9 * maxEvents, 3 * maxEvents
+	descriptors(t, 2*many+200)
+	var conns []*Conn
+	send := func(gen uint32, aside bool) {
+		c, peer := ringPair(t, p, gen)
+		if aside {
+			ringDo(c, func() { c.flags |= flagBulk })
+		}
+		conns = append(conns, c)
+		p.wait(0)
+		unix.Write(peer, []byte("x"))
+	}
+	for i := range many {
+		send(uint32(i+1), i < inSet)
+	}
+	for p.flush(); p.r.Ready() < many-inSet; p.flush() {
+	}
+	var aside, others int
+	for range 4 {
+		p.wait(0)
+		before := [2]int{aside, others}
+		for ev, ok := p.next(); ok; ev, ok = p.next() {
+			if ev.gen <= inSet {
+				aside++
+			} else {
+				others++
+			}
+		}
+		t.Logf("a turn: %d events of the set, %d completions", aside-before[0], others-before[1])
+	}
+	if aside < maxEvents || others < maxEvents {
+		t.Errorf("in four turns: %d events of the set, %d completions; want %d or more of each", aside, others, maxEvents)
+	}
+	for _, c := range conns {
+		ringEnd(p, c)
+	}
+	ringEvents(t, p, func(event) {}, func() bool { return p.busy == 0 && p.r.Queued() == 0 })
+}
