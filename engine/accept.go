@@ -14,8 +14,9 @@ import (
 type acceptor struct {
 	svc   *service
 	raw   syscall.RawConn
-	net   uint8 // of its connections
-	tries int   // failures in a row
+	ended chan<- error // why the listener has ended; capacity 1
+	net   uint8        // of its connections
+	tries int          // failures in a row
 }
 
 // The pauses after failures of accept.
@@ -45,47 +46,68 @@ func rawListener(ln net.Listener) syscall.RawConn {
 
 // acceptOnLoops has every loop accept from the listener until ctx ends.
 func (s *service) acceptOnLoops(ctx context.Context, raw syscall.RawConn, network uint8) error {
-	fd := -1
-	if err := raw.Control(func(p uintptr) { fd = int(p) }); err != nil {
+	// What is accepted inherits this.
+	if raw.Control(func(fd uintptr) { sysNoDelay(int(fd)) }) != nil {
 		return errClosedListener
 	}
-	sysNoDelay(fd) // what it accepts inherits this
+	id := -s.e.listeners.Add(1)
 	all := *s.e.all.Load()
-	failed := make(chan error, len(all))
+	ended := make(chan error, 1)
 	for _, l := range all {
 		l.do(func() {
-			l.accept[int32(fd)] = &acceptor{svc: s, raw: raw, net: network}
-			if err := l.poll.listen(fd); err != nil {
-				failed <- os.NewSyscallError("listen", err)
-			}
+			l.accept[id] = &acceptor{svc: s, raw: raw, ended: ended, net: network}
+			l.listen(id)
 		})
 	}
 	defer func() {
 		stopped := make(chan struct{}, len(all))
 		for _, l := range all {
 			l.do(func() {
-				delete(l.accept, int32(fd))
-				l.poll.unlisten(fd, func() { stopped <- struct{}{} })
+				delete(l.accept, id)
+				l.poll.unlisten(id, raw, func() { stopped <- struct{}{} })
 			})
 		}
 		for range all {
 			<-stopped
 		}
 	}()
-	// A listener that somebody else closes says nothing to the loops.
+	// A listener that somebody else closes says nothing to the loops; they notice with
+	// the next connection that a completing poller has taken all the same.
 	t := time.NewTicker(250 * time.Millisecond)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-failed:
+		case err := <-ended:
 			return err
 		case <-t.C:
-			if raw.Control(func(uintptr) {}) != nil {
+			if isClosed(raw) {
 				return errClosedListener
 			}
 		}
+	}
+}
+
+func isClosed(raw syscall.RawConn) bool { return raw.Control(func(uintptr) {}) != nil }
+
+// end says that the listener has ended.
+func (a *acceptor) end(err error) {
+	select {
+	case a.ended <- err:
+	default:
+	}
+}
+
+// listen begins to accept, or does so again.
+func (l *loop) listen(id int32) {
+	a := l.accept[id]
+	switch err := l.poll.listen(id, a.raw); {
+	case err == nil:
+	case isClosed(a.raw):
+		a.end(errClosedListener)
+	default:
+		a.end(os.NewSyscallError("listen", err))
 	}
 }
 
@@ -103,6 +125,10 @@ func (l *loop) accepted(w *worker, ev event) bool {
 		return true
 	case ev.res < 0:
 		l.acceptFailed(a, ev.fd, syscall.Errno(-ev.res))
+		return true
+	case isClosed(a.raw):
+		sysClose(int(ev.res)) // the kernel accepts until it is told to cease
+		a.end(errClosedListener)
 		return true
 	}
 	c := &Conn{fd: ev.res, svc: a.svc}
@@ -124,9 +150,9 @@ func (l *loop) taken(w *worker, a *acceptor, c *Conn) bool {
 }
 
 // acceptAll takes what has arrived at a listening descriptor.
-func (l *loop) acceptAll(w *worker, fd int32) bool {
+func (l *loop) acceptAll(w *worker, id int32) bool {
 	for range maxAccept {
-		a := l.accept[fd]
+		a := l.accept[id]
 		if a == nil {
 			return true
 		}
@@ -134,11 +160,12 @@ func (l *loop) acceptAll(w *worker, fd int32) bool {
 		var nfd int
 		var err error
 		if cerr := a.raw.Control(func(p uintptr) { nfd, err = sysAccept(int(p), c) }); cerr != nil {
-			return true // closed; acceptOnLoops sees it too
+			a.end(errClosedListener)
+			return true
 		}
 		if err != nil {
 			if err != errAgain {
-				l.acceptFailed(a, fd, err)
+				l.acceptFailed(a, id, err)
 			}
 			return true
 		}
@@ -152,14 +179,14 @@ func (l *loop) acceptAll(w *worker, fd int32) bool {
 
 // acceptFailed stops accepting for a while: a loop that tried again at once
 // would only burn the processor.
-func (l *loop) acceptFailed(a *acceptor, fd int32, err error) {
+func (l *loop) acceptFailed(a *acceptor, id int32, err error) {
 	a.svc.logAccept(err)
 	pause := min(acceptPause<<min(a.tries, 10), maxAcceptPause)
 	a.tries++
-	l.poll.unlisten(int(fd), nil)
+	l.poll.unlisten(id, a.raw, nil)
 	l.afterFunc(pause, func(*worker) bool {
-		if l.accept[fd] == a {
-			l.poll.listen(int(fd))
+		if l.accept[id] == a {
+			l.listen(id)
 		}
 		return true
 	})

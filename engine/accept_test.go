@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -91,6 +92,68 @@ func TestNetwork(t *testing.T) {
 		c.Close()
 		cancel()
 		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestListenerClosedByOthers: once somebody has closed the listener no connection is
+// served, and Serve says so.
+func TestListenerClosedByOthers(t *testing.T) {
+	onLoops(t, func(t *testing.T, e *Engine) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := ln.Addr().String()
+		served, ended := make(chan bool, 100), make(chan error, 1)
+		go func() {
+			ended <- e.Serve(context.Background(), ln, func(*Conn) Protocol {
+				served <- true
+				return &proto{data: echo}
+			}, nil)
+		}()
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roundTrip(t, nc, []byte("x"))
+		<-served
+		nc.Close()
+		ln.Close()
+		// Another takes the number of the descriptor, as likely as not.
+		other, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		others, otherEnded := make(chan bool, 100), make(chan error, 1)
+		go func() {
+			otherEnded <- e.Serve(ctx, other, func(*Conn) Protocol {
+				others <- true
+				return &proto{data: echo}
+			}, nil)
+		}()
+		for range 3 {
+			if nc, err := net.Dial("tcp", addr); err == nil {
+				nc.Close()
+			}
+		}
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Serve: %v, want that the listener was closed", err)
+		}
+		if len(served)+len(others) > 0 {
+			t.Errorf("%d and %d connections to a closed listener are served", len(served), len(others))
+		}
+		nc, err = net.Dial("tcp", other.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		roundTrip(t, nc, []byte("x"))
+		nc.Close()
+		cancel()
+		if err := <-otherEnded; err != nil {
 			t.Error(err)
 		}
 	})

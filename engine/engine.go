@@ -58,6 +58,7 @@ type Engine struct {
 	fallbacks atomic.Uint64
 	births    atomic.Uint64 // connections so far
 	trimmer   *time.Timer   // guarded by mu; nil: no burst to clean up after
+	listeners atomic.Int32  // those there were: loops know each by a negative number
 	trimmed   uint64        // calls when the trimmer looked last; guarded by mu
 }
 

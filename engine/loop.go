@@ -30,9 +30,9 @@ type loop struct {
 	claim     uint32 // the flags that a call sets to own its connection; immutable
 	brief     bool   // no call holds the loop for longer than a tick; immutable
 
-	conns  []*Conn // by descriptor
-	gen    uint32  // the generation given to the newest connection
-	accept map[int32]*acceptor
+	conns  []*Conn             // by descriptor
+	gen    uint32              // the generation given to the newest connection
+	accept map[int32]*acceptor // by the listener's number
 	wheel  timerwheel.Wheel[*Conn]
 	timers timerwheel.Wheel[posted]
 	// What is due is queued here and taken one by one, so that a handover in

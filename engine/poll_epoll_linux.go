@@ -43,7 +43,12 @@ func newEpoll() (poller, error) {
 }
 
 func (p *epoll) ctl(op, fd int, gen, events uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(gen)}
+	return p.ctlAs(op, fd, int32(fd), gen, events)
+}
+
+// ctlAs is ctl for a descriptor whose events go by another number.
+func (p *epoll) ctlAs(op, fd int, id int32, gen, events uint32) error {
+	ev := unix.EpollEvent{Events: events, Fd: id, Pad: int32(gen)}
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
 	if errno != 0 {
 		return errno
@@ -71,12 +76,15 @@ func (p *epoll) arm(c *Conn, input, room bool) error {
 
 func (p *epoll) forget(c *Conn) { p.ctl(unix.EPOLL_CTL_DEL, int(c.fd), 0, 0) }
 
-func (p *epoll) listen(fd int) error {
-	return p.ctl(unix.EPOLL_CTL_ADD, fd, 0, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
+func (p *epoll) listen(id int32, raw syscall.RawConn) error {
+	return control(raw, func(fd int) error {
+		return p.ctlAs(unix.EPOLL_CTL_ADD, fd, id, 0, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
+	})
 }
 
-func (p *epoll) unlisten(fd int, done func()) {
-	p.ctl(unix.EPOLL_CTL_DEL, fd, 0, 0)
+// unlisten has nothing to do when the listener is closed: it has left the set.
+func (p *epoll) unlisten(_ int32, raw syscall.RawConn, done func()) {
+	control(raw, func(fd int) error { return p.ctl(unix.EPOLL_CTL_DEL, fd, 0, 0) })
 	if done != nil {
 		done()
 	}

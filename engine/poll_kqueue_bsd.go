@@ -5,6 +5,7 @@ package engine
 import (
 	"io"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,14 +20,15 @@ func autoDrivers() []Driver { return []Driver{DriverKqueue} }
 // kqueue is the poller of macOS and the BSDs: level-triggered, one read per
 // event.
 type kqueue struct {
-	fd     int
-	wakeR  int
-	wakeW  int
-	events []unix.Kevent_t
-	found  []event // what events said, with the generations of that moment
-	at     int
-	gens   []uint32 // by descriptor; owned by the loop
-	woken  atomic.Bool
+	fd      int
+	wakeR   int
+	wakeW   int
+	events  []unix.Kevent_t
+	found   []event // what events said, with the generations of that moment
+	at      int
+	gens    []uint32      // by descriptor; owned by the loop
+	listens map[int]int32 // the listeners, by descriptor; owned by the loop
+	woken   atomic.Bool
 }
 
 const maxEvents = 128
@@ -46,7 +48,7 @@ func newPoller(Driver, *atomic.Bool) (poller, error) {
 		unix.CloseOnExec(p)
 		unix.SetNonblock(p, true)
 	}
-	p := &kqueue{fd: fd, wakeR: pipe[0], wakeW: pipe[1], events: make([]unix.Kevent_t, maxEvents)}
+	p := &kqueue{fd: fd, wakeR: pipe[0], wakeW: pipe[1], listens: map[int]int32{}, events: make([]unix.Kevent_t, maxEvents)}
 	if err := p.change(p.wakeR, unix.EVFILT_READ, unix.EV_ADD); err != nil {
 		p.close()
 		return nil, err
@@ -87,15 +89,22 @@ func (p *kqueue) forget(c *Conn) {
 	p.change(int(c.fd), unix.EVFILT_WRITE, unix.EV_DELETE)
 }
 
-func (p *kqueue) listen(fd int) error {
-	if fd < len(p.gens) {
-		p.gens[fd] = 0
-	}
-	return p.change(fd, unix.EVFILT_READ, unix.EV_ADD)
+func (p *kqueue) listen(id int32, raw syscall.RawConn) error {
+	return control(raw, func(fd int) error {
+		if fd < len(p.gens) {
+			p.gens[fd] = 0
+		}
+		p.listens[fd] = id
+		return p.change(fd, unix.EVFILT_READ, unix.EV_ADD)
+	})
 }
 
-func (p *kqueue) unlisten(fd int, done func()) {
-	p.change(fd, unix.EVFILT_READ, unix.EV_DELETE)
+// unlisten has nothing to do when the listener is closed: the kernel forgets it.
+func (p *kqueue) unlisten(_ int32, raw syscall.RawConn, done func()) {
+	control(raw, func(fd int) error {
+		delete(p.listens, fd)
+		return p.change(fd, unix.EVFILT_READ, unix.EV_DELETE)
+	})
 	if done != nil {
 		done()
 	}
@@ -145,7 +154,7 @@ func (p *kqueue) note(k *unix.Kevent_t) {
 	}
 	switch {
 	case ev.gen == 0:
-		ev.what = eventAccept
+		ev.fd, ev.what = p.listens[fd], eventAccept
 	case int(k.Filter) == unix.EVFILT_WRITE:
 		ev.what = eventRoom
 	default:

@@ -12,7 +12,7 @@ func (p *ring) done(cqe uring.CQE) (event, bool) {
 	op, fd, gen := cqe.UserData>>60, int32(cqe.UserData>>32&(1<<28-1)), uint32(cqe.UserData)
 	switch op {
 	case opAccept:
-		return p.acceptDone(fd, cqe)
+		return p.acceptDone(int32(gen), cqe)
 	case opWake:
 		if p.waker.Woken(cqe) && gen == p.watches {
 			p.watch()

@@ -34,10 +34,10 @@ type ring struct {
 	r       *uring.Ring
 	waker   *uring.Waker
 	bufs    *uring.Buffers
-	slots   []slot // by descriptor
-	listens map[int32]*listening
-	queue   []*Conn // to be steered before the next wait; those that send, for the most part
-	ready   []*Conn // have input, or its end, that was not reported when it came
+	slots   []slot               // by descriptor
+	listens map[int32]*listening // by the number of the listener
+	queue   []*Conn              // to be steered before the next wait; those that send, for the most part
+	ready   []*Conn              // have input, or its end, that was not reported when it came
 	sizes   ringSizes
 	limit   uint32 // bytes after which the kernel ends a receive; 0: it does not know how
 	// limitRecv is uring.SQE.LimitRecv; tests have it fail as before Linux 6.17.

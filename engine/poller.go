@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -43,10 +44,12 @@ type poller interface {
 	later(c *Conn)
 	// resume says that the loop goes on in another goroutine.
 	resume()
-	// listen reports new connections of a listening descriptor until unlisten,
-	// which calls done, if that is not nil, when nothing uses the descriptor any more.
-	listen(fd int) error
-	unlisten(fd int, done func())
+	// listen reports new connections of a listener until unlisten, which calls done,
+	// if that is not nil, when nothing uses the descriptor any more. Events name the
+	// listener by id, which is negative: its descriptor may be closed by others, and be
+	// another listener's, at any time but within raw.Control.
+	listen(id int32, raw syscall.RawConn) error
+	unlisten(id int32, raw syscall.RawConn, done func())
 	// wait fetches what has finished, for at most d when nothing has; d < 0 is
 	// without limit. 0 never blocks. n is how many events there are.
 	wait(d time.Duration) (n int, err error)
@@ -58,6 +61,15 @@ type poller interface {
 	// wake ends a wait.
 	wake()
 	close()
+}
+
+// control runs f on the descriptor of a listener, unless that is closed.
+func control(raw syscall.RawConn, f func(fd int) error) error {
+	var ferr error
+	if err := raw.Control(func(fd uintptr) { ferr = f(int(fd)) }); err != nil {
+		return err
+	}
+	return ferr
 }
 
 // event is something that has finished. It names its connection by descriptor
@@ -74,6 +86,6 @@ const (
 	eventRoom                 // the socket takes more
 	eventGone                 // the peer has ended its side, or reset the connection
 	eventDead                 // both sides are shut: reported for ever until forgotten
-	eventAccept               // a listening descriptor (gen is 0) has new connections
+	eventAccept               // a listener (fd is its id, gen is 0) has new connections
 	eventAccepted             // one was taken from it
 )
