@@ -17,8 +17,10 @@ import (
 //
 // that is: when the request arrived (UTC), peer address, method, target,
 // version, status, bytes of body sent, time taken. A handler that took the
-// connection over (Hijack) has status 101, one that panicked before it answered
-// 500. What the client wrote cannot forge a line, a field or a colour: bytes
+// connection over (Hijack, Upgrade) has status 101, one that panicked before it
+// answered 500. As the Handler of a Server it also writes a line for each request
+// that the server has answered by itself (UnhandledLogger); what did not arrive is
+// "-" there. What the client wrote cannot forge a line, a field or a colour: bytes
 // other than visible ASCII, and the backslash, are written \xNN.
 //
 // Handler is required. Set the fields before the first request; ServeHTTP may
@@ -65,6 +67,14 @@ func (l *AccessLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	returned = true
 }
 
+// LogUnhandled writes the line of a request that did not come to Handler.
+func (l *AccessLog) LogUnhandled(u Unhandled) {
+	if l.Out == nil {
+		return
+	}
+	l.write(&accessLine{start: time.Now(), peer: u.RemoteAddr, method: u.Method, target: u.Target, proto: u.Proto, status: u.Status, bytes: u.Bytes})
+}
+
 // accessLine is what one line tells.
 type accessLine struct {
 	start                       time.Time
@@ -74,8 +84,9 @@ type accessLine struct {
 	took                        time.Duration
 }
 
-// maxLogTarget bounds what one request can add to the log, in bytes of target.
-const maxLogTarget = 2048
+// maxLogField bounds what one request can add to the log, in bytes of each of method,
+// target and version.
+const maxLogField = 2048
 
 var accessBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
@@ -95,12 +106,7 @@ func (a *accessLine) append(b []byte, color bool) []byte {
 	b = append(b, ' ')
 	b = appendField(b, a.method)
 	b = append(b, ' ')
-	if len(a.target) > maxLogTarget {
-		b = appendField(b, a.target[:maxLogTarget])
-		b = append(b, "..."...)
-	} else {
-		b = appendField(b, a.target)
-	}
+	b = appendField(b, a.target)
 	b = append(b, ' ')
 	b = appendField(b, a.proto)
 	b = append(b, ' ')
@@ -127,10 +133,13 @@ func peerHost(addr string) string {
 }
 
 // appendField writes s so that it is one field: visible ASCII is kept, "" is
-// written "-".
+// written "-", and more than maxLogField bytes end in "...".
 func appendField(b []byte, s string) []byte {
 	if s == "" {
 		return append(b, '-')
+	}
+	if len(s) > maxLogField {
+		return append(appendField(b, s[:maxLogField]), "..."...)
 	}
 	const hex = "0123456789abcdef"
 	for i := range len(s) {

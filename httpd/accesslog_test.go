@@ -98,7 +98,7 @@ func TestAccessLogForgery(t *testing.T) {
 	if !strings.Contains(line, want) {
 		t.Errorf("got %.200q, want %q within", line, want)
 	}
-	if len(line) > maxLogTarget+200 || !strings.Contains(line, "... - 200") {
+	if len(line) > maxLogField+200 || !strings.Contains(line, "... - 200") {
 		t.Errorf("the target is not cut: %d bytes, ends %q", len(line), line[max(0, len(line)-40):])
 	}
 	if fields := strings.Fields(line); len(fields) != 8 || strings.Count(line, "\n") != 1 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Requests that must not reach a handler: each is answered with its status, readable, and the connection closes.
@@ -72,6 +73,9 @@ func refusals(list []refusal) []behaviour {
 		{"after-good-ones", (*trial).refuseAfterGood},
 		{"body-too-large-declared", (*trial).refuseBodyDeclared},
 		{"too-many-connections", (*trial).refuseConnections},
+		{"head", (*trial).refuseHead},
+		{"head-body-too-large", (*trial).refuseHeadBody},
+		{"date", (*trial).refuseDate},
 	}
 	for _, r := range list {
 		out = append(out, behaviour{r.name, func(t *trial) { t.refuse(r) }})
@@ -138,4 +142,37 @@ func (t *trial) refuseConnections() {
 		d.get("/")
 		return d.answer().StatusCode == http.StatusOK
 	})
+}
+
+// refuseHead: the answer to HEAD has no content, also when the request is refused (RFC 9110 9.3.2).
+func (t *trial) refuseHead() {
+	s := t.handle(func(http.ResponseWriter, *http.Request) {})
+	for _, in := range []string{"HEAD / HTTP/1.1\r\n\r\n", "\r\nHEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n"} {
+		w := t.dial(s)
+		w.send(in)
+		a := w.headTo("HEAD")
+		equal(t, "status", a.StatusCode, http.StatusBadRequest)
+		w.closed()
+	}
+}
+
+func (t *trial) refuseHeadBody() {
+	s := t.serve(setup{MaxBodyBytes: 3, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
+	w := t.dial(s)
+	w.send(head("HEAD", "/", "Content-Length: 10") + "0123456789")
+	if a := w.headTo("HEAD"); a.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Fatalf("got status %d, want 413", a.StatusCode)
+	}
+	w.closed()
+}
+
+// refuseDate: a server with a clock dates what it refuses as well (RFC 9110 6.6.1).
+func (t *trial) refuseDate() {
+	s := t.handle(func(http.ResponseWriter, *http.Request) {})
+	w := t.dial(s)
+	w.send("RUBBISH\r\n\r\n")
+	a := w.wantStatus(http.StatusBadRequest)
+	if d, err := http.ParseTime(a.Header.Get("Date")); err != nil || time.Since(d).Abs() > 10*time.Second {
+		t.Fatalf("Date: %v, %v; want about now", d, err)
+	}
 }

@@ -123,7 +123,7 @@ func (x *exchange) serve() (elsewhere bool) {
 	for len(x.in) > 0 && !x.end {
 		n, err := x.req.Parse(x.in, int(x.h.seen))
 		if err != nil {
-			x.refuse(err.(*http1.Error))
+			x.refuse(x.in, err.(*http1.Error))
 			return false
 		}
 		if n == 0 {
@@ -160,6 +160,9 @@ func (x *exchange) request() (elsewhere bool) {
 	}
 	if x.req.Form == http1.Asterisk && string(x.req.Method) == "OPTIONS" {
 		x.answer(http.StatusOK, "", nil) // RFC 9110 9.3.7: about the server as a whole
+		if x.s.unhandledLog != nil {
+			x.s.tell(x.s.unhandled(x.c, x.head, http.StatusOK))
+		}
 		x.body.finish()
 		return false
 	}
@@ -398,7 +401,7 @@ func (x *exchange) settle() error {
 func (h *conn) Timeout(c *engine.Conn) {
 	switch h.phase {
 	case phaseHead:
-		c.Write(requestTimeout)
+		c.Write(h.s.refusal(c, c.Input(), http.StatusRequestTimeout, "The request took too long to arrive."))
 		c.SetDeadline(h.s.write)
 		h.phase = phaseWrite
 		c.Shutdown()

@@ -5,38 +5,52 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/internal/http1"
 )
 
-// The answers that need no request.
-var (
-	notTLS         = plainAnswer(400, "Client sent an HTTP request to an HTTPS server: use https:// instead of http://.")
-	tooManyConns   = plainAnswer(503, "There are too many connections; try again later.")
-	requestTimeout = plainAnswer(408, "The request took too long to arrive.")
-)
+// notTLS goes out before there is HTTP, and so without a Date.
+var notTLS = appendRefusal(nil, 400, "Client sent an HTTP request to an HTTPS server: use https:// instead of http://.", "", nil)
 
-// plainAnswer is a whole response that ends its connection.
-func plainAnswer(status int, text string) []byte {
-	b := http1.AppendStatusLine(nil, 1, status, "")
-	if status == 503 {
+// appendRefusal appends a whole answer that ends its connection. date is the line of
+// that field.
+func appendRefusal(b []byte, status int, text, method string, date []byte) []byte {
+	b = http1.AppendStatusLine(b, 1, status, "")
+	if status == http.StatusServiceUnavailable {
 		b = http1.AppendField(b, "Retry-After", "5")
 	}
 	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"...)
 	b = http1.AppendLength(b, int64(len(text))+1)
-	return append(append(append(b, "\r\n"...), text...), '\n')
+	b = append(append(b, date...), "\r\n"...)
+	if method == http.MethodHead {
+		return b // RFC 9110 9.3.2
+	}
+	return append(append(b, text...), '\n')
+}
+
+// refusal is the answer to what has arrived of a request that is refused.
+func (s *serving) refusal(c *engine.Conn, request []byte, status int, text string) []byte {
+	u := s.unhandled(c, request, status)
+	b := appendRefusal(nil, status, text, u.Method, s.dateAt(c.Now()).line)
+	if u.Method != http.MethodHead {
+		u.Bytes = int64(len(text)) + 1
+	}
+	s.tell(u)
+	return b
 }
 
 // refuse answers a request that breaks a rule, and ends the connection: nobody
 // knows where a next request would begin.
-func (x *exchange) refuse(e *http1.Error) {
+func (x *exchange) refuse(request []byte, e *http1.Error) {
 	x.end, x.polite = true, true
-	x.out = append(x.out, plainAnswer(e.Status, strconv.Itoa(e.Status)+" "+http1.StatusText(e.Status)+": "+e.Reason)...)
+	text := strconv.Itoa(e.Status) + " " + http1.StatusText(e.Status) + ": " + e.Reason
+	x.out = append(x.out, x.s.refusal(x.c, request, e.Status, text)...)
 	x.in = nil
 }
 
 // answerError is refuse for a request that is well formed.
 func (x *exchange) answerError(status int, text string) {
-	x.refuse(&http1.Error{Status: status, Reason: text})
+	x.refuse(x.head, &http1.Error{Status: status, Reason: text})
 	x.body.abandon()
 }
 

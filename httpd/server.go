@@ -24,7 +24,8 @@ import (
 // value is none.
 type Server struct {
 	// Handler answers the requests; nil is http.DefaultServeMux. One that is a
-	// DirectHandler is called as such.
+	// DirectHandler is called as such; one that is an UnhandledLogger, AccessLog
+	// for one, is told of requests that do not come to it.
 	Handler http.Handler
 	// TLS has the server speak TLS; nil is plain HTTP. Without NextProtos it
 	// offers HTTP/2 and HTTP/1.1.
@@ -72,20 +73,22 @@ type Server struct {
 
 // serving is a Server in one call of Serve.
 type serving struct {
-	handler    http.Handler
-	direct     DirectHandler // the handler, where it is one
-	limits     http1.Limits
-	maxBody    int64
-	maxConns   int64
-	readHeader time.Duration
-	read       time.Duration
-	write      time.Duration
-	idle       time.Duration
-	log        *slog.Logger
-	ctx        context.Context // for the values of request contexts
-	std        *http.Server    // what http.ServerContextKey gives, and HTTP/2 is configured with
-	h2         http2Server     // nil without TLS
-	h2conns    h2Conns
+	handler http.Handler
+	direct  DirectHandler // the handler, where it is one
+	limits  http1.Limits
+	// unhandledLog is the handler, where it is one.
+	unhandledLog UnhandledLogger
+	maxBody      int64
+	maxConns     int64
+	readHeader   time.Duration
+	read         time.Duration
+	write        time.Duration
+	idle         time.Duration
+	log          *slog.Logger
+	ctx          context.Context // for the values of request contexts
+	std          *http.Server    // what http.ServerContextKey gives, and HTTP/2 is configured with
+	h2           http2Server     // nil without TLS
+	h2conns      h2Conns
 
 	open     atomic.Int64
 	draining atomic.Bool
@@ -158,6 +161,7 @@ func (srv *Server) serving(ctx context.Context) *serving {
 	}
 	s.limits.MaxHead = max(s.limits.MaxHead, 0)
 	s.direct, _ = s.handler.(DirectHandler)
+	s.unhandledLog, _ = s.handler.(UnhandledLogger)
 	s.std = &http.Server{Handler: s.handler, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError)}
 	if srv.TLS != nil {
 		s.std.TLSConfig = srv.TLS.Clone()
@@ -191,7 +195,7 @@ const maxTurnedAway = 64
 // turnAway answers a connection beyond MaxConns.
 func (h *conn) turnAway(c *engine.Conn) {
 	c.SetDeadline(h.s.write)
-	c.Write(tooManyConns)
+	c.Write(h.s.refusal(c, nil, http.StatusServiceUnavailable, "There are too many connections; try again later."))
 	c.Shutdown()
 }
 
