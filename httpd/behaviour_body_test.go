@@ -29,6 +29,8 @@ var bodyBehaviours = []behaviour{
 	{"after-answer-begun", (*trial).bodyAfterAnswer},
 	{"full-duplex", (*trial).bodyFullDuplex},
 	{"full-duplex-then-next", (*trial).bodyFullDuplexNext},
+	{"trailer-without-chunks", (*trial).bodyTrailerWithoutChunks},
+	{"trailer-forbidden-field", (*trial).bodyTrailerForbidden},
 	{"read-beside-write", (*trial).bodyReadBesideWrite},
 	{"cut-short-beside-write", (*trial).bodyCutBesideWrite},
 }
@@ -492,4 +494,25 @@ func (t *trial) bodyCutBesideWrite() {
 	w.halfClose()
 	w.want(http.StatusAccepted, besideAnswer)
 	w.closed()
+}
+
+// bodyTrailerWithoutChunks: a Trailer field beside a length announces nothing, and stays where it is.
+func (t *trial) bodyTrailerWithoutChunks() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %v %v %v", b, err, r.Trailer, r.Header["Trailer"])
+	})
+	w := t.dial(s)
+	w.send(head("POST", "/", "Trailer: X-Sum", "Content-Length: 3") + "abc")
+	w.want(http.StatusOK, "abc <nil> map[] [X-Sum]")
+}
+
+func (t *trial) bodyTrailerForbidden() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, r.Trailer)
+	})
+	w := t.dial(s)
+	w.send(head("POST", "/", "Transfer-Encoding: chunked") + "0\r\nX-Sum: 1\r\nContent-Length: 4\r\n\r\n")
+	w.want(http.StatusOK, "map[X-Sum:[1]]") // RFC 9110 6.5.1
 }

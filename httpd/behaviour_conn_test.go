@@ -31,6 +31,7 @@ var connBehaviours = []behaviour{
 	{"many-clients", (*trial).connMany},
 	{"opened-and-left", (*trial).connOpenedAndLeft},
 	{"leaves-in-head", (*trial).connLeavesInHead},
+	{"close-notifier", (*trial).connCloseNotifier},
 }
 
 // waiting is a handler that waits for its context and passes on the reason.
@@ -350,4 +351,28 @@ func (t *trial) connLeavesInHead() {
 	mu.Lock()
 	defer mu.Unlock()
 	equal(t, "requests", strings.Join(seen, " "), "/alive")
+}
+
+// connCloseNotifier: handlers from before contexts ask the ResponseWriter whether the client has gone.
+func (t *trial) connCloseNotifier() {
+	asked, told := make(chan bool, 1), make(chan bool, 1)
+	s := t.handle(func(w http.ResponseWriter, _ *http.Request) {
+		//lint:ignore SA1019 it is what is tested
+		n, ok := w.(http.CloseNotifier)
+		if asked <- ok; !ok {
+			return
+		}
+		select {
+		case v := <-n.CloseNotify():
+			told <- v
+		case <-time.After(patience):
+		}
+	})
+	w := t.dial(s)
+	w.get("/")
+	if !await(t, "the handler", asked) {
+		t.Fatalf("the ResponseWriter is no http.CloseNotifier")
+	}
+	w.Close()
+	equal(t, "told", await(t, "the handler to be told", told), true)
 }

@@ -33,6 +33,8 @@ var differences = []difference{
 	{"refuse/date", "net-http", "Date: 0001", "net/http does not date what it refuses; RFC 9110 6.6.1: MUST in 4xx"},
 	{"tls/too-many-connections", "net-http", "got status 200", "MaxConns is ours"},
 	{"response/early-hints-http10", "net-http", "got status 103", "RFC 9110 15.2: MUST NOT; net/http sends 1xx to HTTP/1.0 all the same"},
+	{"response/reason-phrase-unknown", "net-http", "status code 299", "net/http makes up a phrase; RFC 9112 4 lets it be empty, and clients ignore it"},
+	{"body/trailer-forbidden-field", "net-http", "Content-Length:[4]", "net/http passes every trailer field on; RFC 9110 6.5.1 has fields that must not be merged"},
 	{"body/cut-short-trailer", "net-http", "unexpected EOF reading trailer", "net/http has an error of its own there"},
 	{"body/bad-trailer", "net-http", "without an error", "net/http takes a space in the name of a trailer field"},
 	{"body/full-duplex-then-next", "net-http", "no answer", "net/http panics (\"invalid concurrent Body.Read call\") when it drains a body in full duplex with the next request waiting"},

@@ -29,6 +29,8 @@ var framingBehaviours = []behaviour{
 	{"head-large", (*trial).framingHeadLarge},
 	{"large-header", (*trial).framingLargeHeader},
 	{"write-string", (*trial).framingWriteString},
+	{"identity-by-handler", (*trial).framingIdentity},
+	{"head-beyond-length", (*trial).framingHeadBeyond},
 }
 
 func (t *trial) framingAutomatic() {
@@ -323,4 +325,43 @@ func (t *trial) framingWriteString() {
 	w := t.dial(s)
 	w.get("/")
 	equal(t, "length", w.want(http.StatusOK, "abc").ContentLength, 3)
+}
+
+// framingIdentity: a handler that sets Transfer-Encoding to identity wants content that ends with the connection.
+func (t *trial) framingIdentity() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Transfer-Encoding", "identity")
+		if r.URL.Path == "/length" {
+			w.Header().Set("Content-Length", "7")
+		}
+		io.WriteString(w, "content")
+	})
+	w := t.dial(s)
+	w.get("/length")
+	a := w.want(http.StatusOK, "content")
+	equal(t, "with a length", say(a.ContentLength, a.Close, a.TransferEncoding, a.Header["Content-Type"]), "7 false [] []")
+	w.send(head("HEAD", "/"))
+	a = w.answerTo("HEAD")
+	equal(t, "HEAD", say(a.Header["Content-Length"], a.Close, a.Header["Transfer-Encoding"]), "[] false []")
+	w.get("/")
+	a = w.want(http.StatusOK, "content")
+	equal(t, "without", say(a.ContentLength, a.connection, a.TransferEncoding, a.Header["Content-Type"]), "-1 close [] []")
+	w.closed()
+}
+
+// framingHeadBeyond: what is written too much to HEAD is not sent, so that the connection is kept.
+func (t *trial) framingHeadBeyond() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "HEAD" {
+			w.Header().Set("Content-Length", "5")
+			if n, err := io.WriteString(w, "hello world"); n != 0 || !errors.Is(err, http.ErrContentLength) {
+				t.Errorf("WriteString: %d, %v", n, err)
+			}
+		}
+	})
+	w := t.dial(s)
+	w.send(head("HEAD", "/"))
+	a := w.answerTo("HEAD")
+	equal(t, "answer", say(a.Header.Get("Content-Length"), a.connection), "5 ")
+	w.alive()
 }

@@ -58,6 +58,7 @@ func (t *trial) requestTargets() {
 		{"GET", "http://other.test", seen{host: "other.test", scheme: "http", urlHost: "other.test", force: "false"}},
 		{"GET", "https://[::1]:8443/", seen{host: "[::1]:8443", scheme: "https", urlHost: "[::1]:8443", path: "/", force: "false"}},
 		// RFC 9112 3.2.3
+		{"CONNECT", "/_goRPC_", seen{host: "burrow.test", path: "/_goRPC_", force: "false"}}, // net/rpc
 		{"CONNECT", "far.test:443", seen{host: "far.test:443", urlHost: "far.test:443", force: "false"}},
 	} {
 		w := t.dial(s)

@@ -23,6 +23,8 @@ var responseBehaviours = []behaviour{
 	{"duplicate-status", (*trial).responseDuplicateStatus},
 	{"invalid-status", (*trial).responseInvalidStatus},
 	{"unusual-status", (*trial).responseUnusualStatus},
+	{"reason-phrase", (*trial).responseReason},
+	{"reason-phrase-unknown", (*trial).responseReasonUnknown},
 	{"sanitised", (*trial).responseSanitised},
 	{"repeated-fields", (*trial).responseRepeated},
 	{"late-header", (*trial).responseLateHeader},
@@ -245,6 +247,27 @@ func (t *trial) responseUnusualStatus() {
 		w.want(code, "body")
 	}
 	w.statusOf(404)
+}
+
+func (t *trial) responseReason() {
+	t.reasons(map[int]string{200: "OK", 404: "Not Found", 503: "Service Unavailable"})
+}
+
+func (t *trial) responseReasonUnknown() {
+	t.reasons(map[int]string{299: ""}) // RFC 9112 4: may be empty
+}
+
+func (t *trial) reasons(want map[int]string) {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		var code int
+		fmt.Sscanf(r.URL.Path, "/%d", &code)
+		w.WriteHeader(code)
+	})
+	w := t.dial(s)
+	for code, reason := range want {
+		w.get(fmt.Sprintf("/%d", code))
+		equal(t, "status line", strings.TrimSpace(w.answer().Status), strings.TrimSpace(fmt.Sprint(code, " ", reason)))
+	}
 }
 
 // statusOf asks for a path whose number is the status.

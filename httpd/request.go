@@ -96,7 +96,7 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 	x.body = new(body)
 	x.body.begin(x)
 	x.body.trailer = func(f *http1.Fields) { fillTrailer(r, f) }
-	if q.TrailerDeclared {
+	if q.TrailerDeclared && q.Chunked { // RFC 9112 7.1.2: no other body has trailers
 		declareTrailer(r)
 	}
 	r.Body = x.body

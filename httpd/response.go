@@ -40,7 +40,7 @@ type response struct {
 }
 
 // hasField are the fields of the handler that the server would add otherwise.
-type hasField struct{ contentType, date, encoding, connection, chunked bool }
+type hasField struct{ contentType, date, encoding, connection, coding, identity bool }
 
 func (w *response) begin(x *exchange, r *http.Request) {
 	w.x, w.req, w.length, w.head, w.log = x, r, -1, r.Method == "HEAD", x.s.log
@@ -160,7 +160,7 @@ func (w *response) admit(n int) (int, error) {
 	}
 	if w.length >= 0 && !(w.head && !w.wrote) && w.written+int64(n) > w.length {
 		w.written += int64(n)
-		x.end = true
+		x.end = x.end || !w.head // without content nothing is out of step
 		return 0, http.ErrContentLength
 	}
 	w.written += int64(n)

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -78,6 +79,14 @@ func (w *response) Upgrade(p engine.Protocol) (*engine.Conn, error) {
 	x.c.SetDeadline(0)
 	x.c.SetProtocol(p)
 	return x.c, nil
+}
+
+// CloseNotify implements http.CloseNotifier, which handlers from before contexts
+// insist on.
+func (w *response) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(w.req.Context(), func() { gone <- true })
+	return gone
 }
 
 // readAhead reads what was received before the connection was hijacked, then the

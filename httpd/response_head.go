@@ -22,8 +22,10 @@ func (w *response) serialise() {
 			w.declareLength(values)
 			continue
 		case "Transfer-Encoding":
-			// The server frames; this only says that the length is not wanted.
-			w.has.chunked = httpguts.HeaderValuesContainsToken(values, "chunked")
+			// The server frames; this only says that the length is not wanted, or, as
+			// "identity", that the end of the connection is to end the content.
+			w.has.coding = len(values) > 0 && values[0] != ""
+			w.has.identity = w.has.coding && values[0] == "identity"
 			continue
 		case "Connection":
 			if w.connection(values) {
@@ -49,7 +51,7 @@ func (w *response) serialise() {
 			x.line = http1.AppendField(x.line, name, v)
 		}
 	}
-	if w.has.chunked {
+	if w.has.coding && !w.has.identity {
 		w.length = -1 // RFC 9112 6.2: never both
 	}
 	if len(w.x.trailers) > 0 {
@@ -146,7 +148,7 @@ func (w *response) commit(last bool) {
 
 // sniffs reports whether the content tells its type.
 func (w *response) sniffs() bool {
-	return !w.has.contentType && !w.has.encoding && bodyAllowed(w.status)
+	return !w.has.contentType && !w.has.encoding && !w.has.coding && bodyAllowed(w.status)
 }
 
 // frame decides how the client knows where the content ends (RFC 9112 6).
@@ -157,7 +159,7 @@ func (w *response) frame(last bool, content []byte) {
 	case !bodyAllowed(w.status):
 		w.length = -1
 		return
-	case w.length < 0 && last && !trailers && !w.has.chunked && (!w.head || len(content) > 0 || w.written > 0):
+	case w.length < 0 && last && !trailers && !w.has.coding && (!w.head || len(content) > 0 || w.written > 0):
 		w.length = int64(len(content))
 		if w.head {
 			w.length = w.written
@@ -167,11 +169,11 @@ func (w *response) frame(last bool, content []byte) {
 	case w.length >= 0:
 		x.out = http1.AppendLength(x.out, w.length)
 	case w.head:
-	case w.minor == 1:
+	case w.minor == 1 && !w.has.identity:
 		w.chunked = true
 		x.out = append(x.out, "Transfer-Encoding: chunked\r\n"...)
 	default:
-		x.end = true // RFC 9112 6.3: the end of the connection ends it
+		x.end = true // RFC 9112 6.3: the end of the connection ends the content
 	}
 }
 

@@ -9,7 +9,7 @@ type TargetForm uint8
 const (
 	Origin    TargetForm = iota // "/path?query"
 	Absolute                    // "http://host/path?query"
-	Authority                   // "host:port", for CONNECT
+	Authority                   // "host:port", for CONNECT only
 	Asterisk                    // "*", for OPTIONS
 )
 

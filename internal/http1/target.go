@@ -9,9 +9,11 @@ func (r *Request) target(b []byte, i int) (int, *Error) {
 	if i == len(b) {
 		return 0, nil
 	}
-	if b[i] != '/' || string(r.Method) == "CONNECT" {
+	if b[i] != '/' {
 		return r.otherTarget(b, i)
 	}
+	// A path is taken for CONNECT too, beyond RFC 9112 3.2.3: it cannot be mistaken for
+	// an authority, and clients of net/rpc send one.
 	end := scanPath(b, i)
 	r.Form, r.Path = Origin, b[i:end:end]
 	if end < len(b) && b[end] == '?' {
