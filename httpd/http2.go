@@ -27,9 +27,6 @@ func (s *serving) configureHTTP2() {
 	}
 	s.std.ReadHeaderTimeout, s.std.IdleTimeout = s.readHeader, s.idle
 	s.std.MaxHeaderBytes = s.limits.MaxHead
-	if s.std.MaxHeaderBytes == 0 {
-		s.std.MaxHeaderBytes = 64 << 10
-	}
 	h2 := &http2.Server{IdleTimeout: s.idle, WriteByteTimeout: s.write}
 	if err := http2.ConfigureServer(s.std, h2); err != nil {
 		// The TLS configuration rules HTTP/2 out: do not offer it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -48,7 +49,10 @@ type Server struct {
 	// 2 minutes.
 	IdleTimeout time.Duration
 	// MaxHeaderBytes limits the request line and header section, in bytes; more
-	// is answered 431 or 414. 0 means 64 KiB; it cannot be switched off.
+	// is answered 431 or 414. 0 means 64 KiB; it cannot be switched off. With an
+	// Engine that is given, no more than its MaxUnread allows: 3.75 MiB, if that has
+	// its default. The section has at most 256 lines in any case; more are answered
+	// 431 as well.
 	MaxHeaderBytes int
 	// MaxBodyBytes limits a request body, in bytes. A declared length above it is
 	// answered 413 without calling the handler; reading past it gives the handler
@@ -117,7 +121,9 @@ func (srv *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s := srv.serving(ctx)
 	e := srv.Engine
 	if e == nil {
-		e = &engine.Engine{Logger: s.log}
+		e = &engine.Engine{Logger: s.log, MaxUnread: max(maxUnread, s.limits.MaxHead+readAtOnce)}
+	} else {
+		s.limits.MaxHead = min(s.limits.MaxHead, headWithin(e))
 	}
 	opts := &engine.ServeOptions{
 		TLS:              s.std.TLSConfig,
@@ -140,6 +146,26 @@ func (srv *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
+// maxUnread is the default of engine.Engine.MaxUnread, in bytes. Behind a head that is
+// not complete there may be this much of one read.
+const (
+	maxUnread  = 4 << 20
+	readAtOnce = 256 << 10
+)
+
+// headWithin is how long a head may become before e gives the connection up, so that
+// the server can answer it instead.
+func headWithin(e *engine.Engine) int {
+	unread := e.MaxUnread
+	switch {
+	case unread < 0:
+		return math.MaxInt
+	case unread == 0:
+		unread = maxUnread
+	}
+	return max(unread-min(readAtOnce, unread/2), 1)
+}
+
 func (srv *Server) serving(ctx context.Context) *serving {
 	s := &serving{
 		handler:    srv.Handler,
@@ -159,7 +185,9 @@ func (srv *Server) serving(ctx context.Context) *serving {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.limits.MaxHead = max(s.limits.MaxHead, 0)
+	if s.limits.MaxHead = min(s.limits.MaxHead, 1<<30); s.limits.MaxHead <= 0 {
+		s.limits.MaxHead = 64 << 10
+	}
 	s.direct, _ = s.handler.(DirectHandler)
 	s.unhandledLog, _ = s.handler.(UnhandledLogger)
 	s.std = &http.Server{Handler: s.handler, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError)}
