@@ -102,7 +102,7 @@ func (k *requestContext) localAddr() net.Addr {
 		if addr := k.c.LocalAddr(); addr.IsValid() {
 			a.local = net.TCPAddrFromAddrPort(addr)
 		} else {
-			a.local = &net.UnixAddr{Net: "unix"}
+			a.local = k.s.local
 		}
 	}
 	return a.local

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/internal/http1"
 )
 
@@ -56,7 +57,7 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 	q := &x.req
 	// One string holds the head and the peer's address; all others are parts of it.
 	own := append(x.own[len(x.own):], x.head...)
-	own = x.c.RemoteAddr().AppendTo(own)
+	own = x.s.appendRemote(own, x.c)
 	head := string(own)
 	r.RemoteAddr = head[len(x.head):]
 	if len(x.own) == 0 {
@@ -101,6 +102,18 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 	}
 	r.Body = x.body
 	return nil
+}
+
+// appendRemote appends the peer's address. The other end of a unix socket has no
+// name: package net writes "@" for that.
+func (s *serving) appendRemote(b []byte, c *engine.Conn) []byte {
+	if a := c.RemoteAddr(); a.IsValid() {
+		return a.AppendTo(b)
+	}
+	if s.local.Network() == "unix" {
+		return append(b, '@')
+	}
+	return b
 }
 
 // fillURL sets r.URL. Plain paths, the rule, are taken as they are.

@@ -90,6 +90,7 @@ type serving struct {
 	idle         time.Duration
 	log          *slog.Logger
 	ctx          context.Context // for the values of request contexts
+	local        net.Addr        // of the listener
 	std          *http.Server    // what http.ServerContextKey gives, and HTTP/2 is configured with
 	h2           http2Server     // nil without TLS
 	h2conns      h2Conns
@@ -119,6 +120,7 @@ func orDefault[T ~int | ~int64](v, def T) T {
 // or is closed by somebody else, is an error as well.
 func (srv *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s := srv.serving(ctx)
+	s.local = ln.Addr()
 	e := srv.Engine
 	if e == nil {
 		e = &engine.Engine{Logger: s.log, MaxUnread: max(maxUnread, s.limits.MaxHead+readAtOnce)}

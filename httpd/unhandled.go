@@ -46,7 +46,7 @@ func (s *serving) unhandled(c *engine.Conn, request []byte, status int) Unhandle
 	}
 	u.Method, u.Target, u.Proto = string(method), string(target), string(proto)
 	if s.unhandledLog != nil {
-		u.RemoteAddr = string(c.RemoteAddr().AppendTo(nil))
+		u.RemoteAddr = string(s.appendRemote(nil, c))
 	}
 	return u
 }
