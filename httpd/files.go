@@ -29,7 +29,9 @@ import (
 // makes is relative, so it need not know the prefix.
 type Files struct {
 	// Root is the folder to serve. Symbolic links are followed within it and
-	// refused where they lead out of it. Root wins when FS is set as well.
+	// refused where they lead out of it; one whose target is an absolute path is
+	// refused in any case, also when that path is within Root. Root wins when FS is
+	// set as well.
 	Root *os.Root
 
 	// FS is the file system to serve. What its links may reach is its own
@@ -82,7 +84,7 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, r, http.StatusNotFound)
 		return
 	case pathDoubled:
-		redirectRelative(w, r, collapsedReference(r.URL.Path))
+		redirectRelative(w, r, collapsedReference(r.URL.EscapedPath(), r.URL.Path))
 		return
 	}
 	file, info, err := f.open(name)
@@ -96,7 +98,11 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirectRelative(w, r, "./"+mount+"/")
 		return
 	}
+	escaped := r.URL.EscapedPath()
 	switch {
+	case info.IsDir() && strings.Contains(strings.ToLower(escaped), "%2f"):
+		// RFC 3986 2.2: not the slash that the links of the page are relative to.
+		redirectRelative(w, r, collapsedReference(escaped, name+"/"))
 	case info.IsDir() && !slash:
 		redirectRelative(w, r, "./"+url.PathEscape(path.Base(name))+"/")
 	case info.IsDir():

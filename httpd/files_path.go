@@ -80,11 +80,11 @@ func isPortDigit(s string) bool {
 	return false
 }
 
-// collapsedReference is the reference, relative to urlPath, of the same path
-// without its empty segments: up to the root, then down again.
-func collapsedReference(urlPath string) string {
+// collapsedReference is the reference, relative to the path that was asked for, as it
+// was written, of urlPath without its empty segments: up to the root, then down again.
+func collapsedReference(escaped, urlPath string) string {
 	var ref strings.Builder
-	if up := strings.Count(strings.TrimPrefix(urlPath, "/"), "/"); up > 0 {
+	if up := strings.Count(strings.TrimPrefix(escaped, "/"), "/"); up > 0 {
 		ref.WriteString(strings.Repeat("../", up))
 	} else {
 		ref.WriteString("./")
