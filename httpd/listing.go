@@ -60,6 +60,11 @@ func (f *Files) serveListing(w http.ResponseWriter, r *http.Request, name string
 		f.report(w, r, "list", err)
 		return
 	}
+	if match := r.Header.Values("If-Match"); len(match) > 0 && strings.TrimSpace(match[0]) != "*" {
+		// RFC 9110 13.1.1: compared strongly, and the tag of a page is a weak one.
+		f.fail(w, r, http.StatusPreconditionFailed)
+		return
+	}
 	query := r.URL.Query()
 	l := &listing{path: "/", key: "name", desc: query.Get("order") == "desc", entries: entries, truncated: truncated}
 	if name != "." {

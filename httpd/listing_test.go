@@ -299,6 +299,11 @@ func TestListingConditional(t *testing.T) {
 	if body := filesBody(t, again); again.StatusCode != 304 || body != "" {
 		t.Errorf("unchanged: got %d with %d bytes, want 304 and none", again.StatusCode, len(body))
 	}
+	for match, want := range map[string]int{tag: 412, `"x", ` + tag: 412, strings.TrimPrefix(tag, "W/"): 412, "*": 200} {
+		if got := askFiles(t, h, "GET", "/", "If-Match: "+match).StatusCode; got != want {
+			t.Errorf("If-Match: %s: got %d, want %d", match, got, want)
+		}
+	}
 	for _, other := range []string{"/?sort=size", "/?order=desc", "/?format=json", "/zoo/"} {
 		if got := askFiles(t, h, "GET", other).Header.Get("ETag"); got == tag {
 			t.Errorf("%s has the tag of /", other)
