@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/burrownet/burrow/engine"
 )
 
 // AccessLog wraps a handler and writes one line per request when the handler
@@ -40,13 +42,19 @@ type AccessLog struct {
 
 // ServeHTTP calls Handler with a ResponseWriter that counts and that keeps what
 // the server's one can do: it is an io.ReaderFrom, an http.Flusher and an
-// http.Hijacker, and unwraps for http.ResponseController.
+// http.Hijacker, can be upgraded where that one can, and unwraps for
+// http.ResponseController.
 func (l *AccessLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if l.Out == nil {
 		l.Handler.ServeHTTP(w, r)
 		return
 	}
-	cw := &countingWriter{ResponseWriter: w, head: r.Method == http.MethodHead}
+	uw := &upgradingWriter{countingWriter{ResponseWriter: w, head: r.Method == http.MethodHead}, findUpgrader(w)}
+	cw := &uw.countingWriter
+	w = cw
+	if uw.upgrader != nil {
+		w = uw
+	}
 	// The handler may change the request's URL and method.
 	line := accessLine{start: time.Now(), peer: r.RemoteAddr, method: r.Method, target: r.RequestURI, proto: r.Proto}
 	if line.target == "" {
@@ -63,7 +71,7 @@ func (l *AccessLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		l.write(&line)
 	}()
-	l.Handler.ServeHTTP(cw, r)
+	l.Handler.ServeHTTP(w, r)
 	returned = true
 }
 
@@ -243,4 +251,39 @@ func (w *countingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		w.status = http.StatusSwitchingProtocols
 	}
 	return conn, buffered, err
+}
+
+// upgrader is the ResponseWriter of a Server, for HTTP/1.
+type upgrader interface {
+	Upgrade(p engine.Protocol) (*engine.Conn, error)
+}
+
+// findUpgrader finds it behind what wraps it, as http.ResponseController does; nil
+// where there is none.
+func findUpgrader(w http.ResponseWriter) upgrader {
+	for {
+		switch t := w.(type) {
+		case upgrader:
+			return t
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+// upgradingWriter is the countingWriter of a ResponseWriter that can be upgraded.
+type upgradingWriter struct {
+	countingWriter
+	upgrader upgrader
+}
+
+// Upgrade has p take the place of HTTP.
+func (w *upgradingWriter) Upgrade(p engine.Protocol) (*engine.Conn, error) {
+	c, err := w.upgrader.Upgrade(p)
+	if err == nil && w.status == 0 {
+		w.status = http.StatusSwitchingProtocols
+	}
+	return c, err
 }

@@ -54,7 +54,8 @@ func TestUpgrade(t *testing.T) {
 	for _, driver := range engine.Drivers() {
 		for _, secure := range []*tls.Config{nil, serverTLS()} {
 			ended := make(chan error, 1)
-			s := stressServe(t, driver, 1, &httpd.Server{TLS: secure, Handler: upgradeHandler(t, ended)})
+			log := new(logRecorder)
+			s := stressServe(t, driver, 1, &httpd.Server{TLS: secure, Handler: &httpd.AccessLog{Out: log, Handler: upgradeHandler(t, ended)}})
 			for _, path := range []string{"/", "/slow", "/slow"} { // the last one on a goroutine from the start
 				nc, err := stressDial(s.addr)
 				if err != nil {
@@ -73,6 +74,9 @@ func TestUpgrade(t *testing.T) {
 				case <-time.After(5 * time.Second):
 					t.Fatalf("%v %s: the new protocol does not hear of the end", driver, path)
 				}
+			}
+			if got := log.String(); strings.Count(got, " HTTP/1.1 101 0 ") != 3 {
+				t.Errorf("%v: the access log says %q, want three of 101", driver, got)
 			}
 		}
 	}
