@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 TOOL     := go tool -modfile=$(CURDIR)/tools/go.mod
 
 .NOTPARALLEL:
-.PHONY: help test check peers bench unit conformance format vet tidy cross fuzz once
+.PHONY: help test check stress peers bench unit conformance format vet tidy cross fuzz once
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -16,6 +16,9 @@ help: ## this list
 test: peers unit conformance ## every test, with the real peers where they are installed
 
 check: format vet tidy cross test once fuzz ## all that CI asks for
+
+stress: ## the stress tests at the size the project promises; minutes, and a quiet machine
+	BURROW_STRESS=full go test -count=1 -timeout 60m -run Stress -v ./httpd ./engine
 
 peers: ## install the real peers of the conformance tests (Debian, root; elsewhere: say what is missing)
 	@conformance/peers/install.sh
