@@ -16,6 +16,7 @@ var timeoutBehaviours = []behaviour{
 	{"header", (*trial).timeoutHeader},
 	{"header-slow-loris", (*trial).timeoutSlowLoris},
 	{"header-second-request", (*trial).timeoutHeaderSecond},
+	{"header-behind-request", (*trial).timeoutHeaderBehind},
 	{"nothing-sent", (*trial).timeoutNothingSent},
 	{"idle", (*trial).timeoutIdle},
 	{"idle-not-while-handling", (*trial).timeoutIdleHandling},
@@ -89,6 +90,23 @@ func (t *trial) timeoutHeaderSecond() {
 	w.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.Copy(io.Discard, w.br); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("not closed within %v, the deadline was %v", patience, short)
+	}
+}
+
+// timeoutHeaderBehind: a head that begins behind another request has a time of its own.
+func (t *trial) timeoutHeaderBehind() {
+	const limit = 6 * short
+	s := t.serve(setup{ReadHeaderTimeout: limit, Handler: http.HandlerFunc(nothing)})
+	w := t.dial(s)
+	request := head("GET", "/")
+	part, rest := request[:10], request[10:]
+	time.Sleep(limit * 2 / 3)
+	w.send(request + part)
+	w.wantStatus(http.StatusOK)
+	for range 2 {
+		time.Sleep(limit * 2 / 3)
+		w.send(rest + part)
+		w.wantStatus(http.StatusOK)
 	}
 }
 

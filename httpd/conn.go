@@ -24,6 +24,8 @@ const (
 	phaseFull         // its end: there are too many connections
 )
 
+var _ engine.Sender = (*conn)(nil)
+
 // conn is the engine.Protocol of one connection: what an idle one keeps.
 type conn struct {
 	s      *serving
@@ -131,6 +133,9 @@ func (x *exchange) serve() (elsewhere bool) {
 			break
 		}
 		x.h.seen = 0
+		if x.h.phase != phaseIdle { // a store costs more than a look
+			x.h.phase = phaseIdle // the next head has a time of its own
+		}
 		x.head, x.in = x.in[:n], x.in[n:]
 		if elsewhere = x.request(); elsewhere || x.hijacked {
 			return elsewhere
@@ -381,20 +386,35 @@ func (x *exchange) settle() error {
 		}
 		return io.EOF
 	}
-	switch unsent := c.Backlog(); {
-	case unsent > 0:
+	if unsent := c.Backlog(); unsent > 0 {
 		h.phase, h.unsent = phaseWrite, uint32(unsent)
 		c.SetDeadline(x.s.write)
+		return nil
+	}
+	h.await(c)
+	return nil
+}
+
+// await sets the deadline for the next request, or for the rest of its head, when
+// nothing is unsent.
+func (h *conn) await(c *engine.Conn) {
+	switch {
 	case h.seen == 0:
 		h.phase = phaseIdle
-		c.SetDeadline(x.s.idle)
+		c.SetDeadline(h.s.idle)
 	case h.phase != phaseHead:
 		if h.phase != phaseNew { // the first head is timed from the opening on
-			c.SetDeadline(x.s.readHeader)
+			c.SetDeadline(h.s.readHeader)
 		}
 		h.phase = phaseHead
 	}
-	return nil
+}
+
+// Sent is told that the peer has read its answers, or most of them.
+func (h *conn) Sent(c *engine.Conn) {
+	if h.phase == phaseWrite {
+		h.await(c)
+	}
 }
 
 // Timeout ends a connection that has taken too long.
@@ -407,18 +427,15 @@ func (h *conn) Timeout(c *engine.Conn) {
 		c.Shutdown()
 		return
 	case phaseWrite:
-		if unsent := uint32(c.Backlog()); unsent != h.unsent && unsent > 0 {
+		switch unsent := uint32(c.Backlog()); unsent {
+		case 0: // at this moment: Sent follows
+			h.await(c)
+			return
+		case h.unsent:
+		default:
 			h.unsent = unsent // it reads, if slowly
 			c.SetDeadline(h.s.write)
 			return
-		} else if unsent == 0 {
-			h.phase = phaseIdle // read to the end: from now on it is idle
-			if rest := h.s.idle - h.s.write; rest > 0 {
-				c.SetDeadline(rest)
-				return
-			} else if h.s.idle == 0 {
-				return
-			}
 		}
 	}
 	c.Close()

@@ -104,7 +104,7 @@ func stressAnswer(br *bufio.Reader) (status int, text string, err error) {
 		}
 		b, err := io.ReadAll(res.Body)
 		if err != nil {
-			return res.StatusCode, "", err
+			return res.StatusCode, string(b), err
 		}
 		if res.StatusCode >= 200 {
 			return res.StatusCode, string(b), nil
