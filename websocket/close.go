@@ -83,42 +83,75 @@ func (c *Conn) sendClose(ctx context.Context, code StatusCode, reason string) (b
 	if c.has(stEnded) || !c.set1(stCloseSent) {
 		return false, nil
 	}
+	return true, c.writeClose(ctx, code, reason)
+}
+
+// writeClose writes the close frame, for who has set stCloseSent.
+func (c *Conn) writeClose(ctx context.Context, code StatusCode, reason string) error {
 	var buf [wsframe.MaxControl]byte
-	err := c.writeControl(ctx, wsframe.Close, wsframe.AppendClose(buf[:0], code, reason))
-	return true, err
+	return c.writeControl(ctx, wsframe.Close, wsframe.AppendClose(buf[:0], code, reason))
 }
 
 // closed works off a close frame (RFC 6455 5.5.1); the result is the cause that the
 // connection has ended with.
-func (c *Conn) closed(payload []byte) error {
+func (c *Conn) closed(ctx context.Context, payload []byte) error {
 	code, reason, err := wsframe.ParseClose(payload)
 	if err != nil {
-		return c.fail(err)
+		return c.fail(ctx, err)
 	}
 	c.set1(stCloseReceived)
-	cause := &CloseError{Code: code, Reason: string(reason)}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
 	// RFC 6455 5.5.1: the answer typically echoes the code.
-	c.sendClose(ctx, code, "")
-	c.end(cause)
-	c.finish()
-	return cause
+	return c.conclude(ctx, code, "", &CloseError{Code: code, Reason: string(reason)})
 }
 
 // fail ends the connection because of what the peer did: it is told the code
 // (RFC 6455 7.1.7). The result is the cause.
-func (c *Conn) fail(cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
+func (c *Conn) fail(ctx context.Context, cause error) error {
 	reason := ""
 	if e, ok := cause.(*ProtocolError); ok {
 		reason = e.Reason
 	}
-	c.sendClose(ctx, CloseStatus(cause), reason)
+	return c.conclude(ctx, CloseStatus(cause), reason, cause)
+}
+
+// conclude ends the connection with a last close frame, unless one was sent, and
+// returns the cause. The caller reads. The peer is given some time, in blocking style:
+// when ctx ends before, that goes on without the caller.
+func (c *Conn) conclude(ctx context.Context, code StatusCode, reason string, cause error) error {
+	if c.io == nil {
+		c.sendClose(ctx, code, reason)
+		c.end(cause)
+		c.finish()
+		return cause
+	}
+	say := !c.has(stEnded) && c.set1(stCloseSent)
 	c.end(cause)
-	c.finish()
+	inTime(ctx, closeTimeout+lingerTime, func() {
+		if say {
+			last, cancel := context.WithTimeout(context.Background(), closeTimeout)
+			defer cancel()
+			c.writeClose(last, code, reason)
+		}
+		c.finish()
+	})
 	return cause
+}
+
+// inTime runs f on a goroutine of its own, and waits until it has returned, but not
+// longer than ctx and limit allow.
+func inTime(ctx context.Context, limit time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }
 
 // lingerTime bounds how long the end of a connection waits for the peer to end its

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/burrownet/burrow/internal/memnet"
 )
 
 // TestClose: the closing handshake from either side, and what comes of it.
@@ -129,4 +131,48 @@ func TestCloseRead(t *testing.T) {
 		<-ctx.Done()
 		p.nc.Close()
 	})
+}
+
+// TestReadInTime: a Read ends with its context though nothing can be written: neither the
+// answer to a ping, nor the last close frame; and those are written when they can be.
+func TestReadInTime(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]func(*peer) []byte{
+		"ping":  func(p *peer) []byte { return append(p.raw(fin|9, "one"), p.raw(fin|9, "two")...) },
+		"fault": func(p *peer) []byte { return p.raw(fin|3, "") },
+		"close": func(p *peer) []byte { return p.raw(fin|8, "\x03\xe9") },
+	} {
+		for _, writing := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := memnet.Pipe(&memnet.Options{Buffer: 100})
+				c, p := newBlocking(a, common{}.settings(false), nil, deflateParams{}, nil), &peer{t: t, nc: b, client: true}
+				message := strings.Repeat("x", 1000)
+				if writing {
+					go c.Write(context.Background(), MessageText, []byte(message))
+				} else {
+					a.Write([]byte(message[:99])) // no room
+				}
+				synctest.Wait()
+				b.Write(in(p))
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				began := time.Now()
+				_, _, err := c.Read(ctx)
+				if took := time.Since(began); took > time.Second || err == nil || name == "ping" && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s (somebody writes: %v): Read: %v after %v", name, writing, err, took)
+				}
+				if writing {
+					p.want("text " + message)
+				} else {
+					io.ReadFull(b, make([]byte, 99))
+				}
+				want := map[string]string{"ping": "pong two", "fault": "close 1002 a reserved opcode", "close": "close 1001"}[name]
+				if got := p.read(); got != want && (writing || got != "pong one" || p.read() != want) {
+					t.Errorf("%s (somebody writes: %v): got %s, want %s", name, writing, got, want)
+				}
+				c.CloseNow()
+				b.Close()
+			})
+		}
+	}
 }

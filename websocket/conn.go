@@ -237,31 +237,51 @@ func (c *Conn) keptTooMuch() bool {
 
 // control works off what is not a message. A close frame ends the connection, and
 // the result is then its cause.
-func (c *Conn) control(ev event) error {
+func (c *Conn) control(ctx context.Context, ev event) error {
 	switch ev.kind {
 	case evPing:
 		if !c.has(stCloseSent) {
 			// RFC 6455 5.5.2, 5.5.3: a pong with the same payload.
-			c.reply(wsframe.Pong, ev.data)
+			c.reply(ctx, wsframe.Pong, ev.data)
 		}
 	case evPong:
 		c.pong(ev.data)
 	case evClose:
-		return c.closed(ev.data)
+		return c.closed(ctx, ev.data)
 	}
 	return nil
 }
 
-// reply writes a control frame in answer to something. That it cannot be written
-// shows when the connection is read.
-func (c *Conn) reply(op wsframe.Opcode, payload []byte) {
+// reply writes a control frame in answer to something, for who reads: in blocking
+// style it waits no longer than ctx allows, and not at all while somebody else writes,
+// who sees to it then. Of several that wait for that the last one leaves (RFC 6455
+// 5.5.3). That it cannot be written shows when the connection is read.
+func (c *Conn) reply(ctx context.Context, op wsframe.Opcode, payload []byte) {
 	if c.ev != nil {
-		c.writeControl(context.Background(), op, payload) // never waits
+		c.writeControl(ctx, op, payload)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	c.writeControl(ctx, op, payload)
+	s := c.io
+	s.owed.Store(&owed{op, append([]byte(nil), payload...)})
+	select {
+	case s.writing <- struct{}{}:
+		inTime(ctx, closeTimeout, c.pay)
+	default:
+	}
+}
+
+// owed is a control frame that is to leave before the next frame.
+type owed struct {
+	op      wsframe.Opcode
+	payload []byte
+}
+
+// pay writes what is owed, with the right to write, which it gives back.
+func (c *Conn) pay() {
+	if o := c.io.owed.Swap(nil); o != nil {
+		c.writeFrame(context.Background(), wsframe.Header{Opcode: o.op, Fin: true}, o.payload)
+	}
+	c.unlockWrite()
 }
 
 // wait returns when ready does, or ctx or the connection end. Meanwhile it reads

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"io"
 	"runtime"
 	"time"
@@ -108,7 +109,7 @@ func (c *Conn) consume(ev *engine.Conn, b []byte) (ended bool) {
 		b = b[n:]
 		switch {
 		case err != nil:
-			c.fail(err)
+			c.fail(context.Background(), err)
 			return true
 		case e.kind == evMessage:
 			c.used = end - uint32(len(b))
@@ -117,7 +118,7 @@ func (c *Conn) consume(ev *engine.Conn, b []byte) (ended bool) {
 				b, end = ev.Input()[c.used:], uint32(len(ev.Input()))
 			}
 		case e.kind != evNone:
-			if c.control(e) != nil {
+			if c.control(context.Background(), e) != nil {
 				return true
 			}
 		}
@@ -198,5 +199,5 @@ func (c *Conn) panicked(v any) {
 		stack = stack[:runtime.Stack(stack, false)]
 		c.set.log.Error("websocket: panic in a handler", "peer", c.RemoteAddr(), "proto", "websocket", "err", v, "stack", string(stack))
 	}
-	c.fail(errPanic)
+	c.fail(context.Background(), errPanic)
 }

@@ -37,7 +37,7 @@ func (p *protocol) Timeout(ev *engine.Conn) {
 		return
 	}
 	if c.set1(stPinged) {
-		c.reply(wsframe.Ping, nil)
+		c.reply(context.Background(), wsframe.Ping, nil)
 		c.held = uint32(ev.Backlog())
 		ev.SetDeadline(c.set.pongTimeout)
 		return
@@ -62,7 +62,7 @@ func (c *Conn) probe() {
 		if c.has(stHeard | stEnded) {
 			return
 		}
-		c.reply(wsframe.Ping, nil)
+		c.reply(context.Background(), wsframe.Ping, nil)
 		ev.AfterFunc(max(c.set.pongTimeout, 1), func() {
 			if c.has(stHeard|stEnded) || c.set.pongTimeout == 0 {
 				return

@@ -64,11 +64,11 @@ func (c *Conn) pump(ctx context.Context) error {
 		in, c.used, c.moved = in[n:], c.used+uint32(n), true
 		switch {
 		case err != nil:
-			return c.fail(err)
+			return c.fail(ctx, err)
 		case e.kind == evMessage:
 			c.keep(e)
 		case e.kind != evNone:
-			if err := c.control(e); err != nil {
+			if err := c.control(ctx, e); err != nil {
 				return err
 			}
 		}

@@ -306,11 +306,11 @@ func (r *messageReader) inflated(b []byte) (int, error) {
 	limit := r.c.set.maxMessage
 	switch {
 	case limit > 0 && r.total > limit:
-		err = r.c.fail(ErrMessageTooBig)
+		err = r.c.fail(r.ctx, ErrMessageTooBig)
 	case r.typ == MessageText && (!r.text.Valid(b[:n]) || err == io.EOF && !r.text.Complete()):
-		err = r.c.fail(wsframe.ErrUTF8)
+		err = r.c.fail(r.ctx, wsframe.ErrUTF8)
 	case err == errDeflate || err == errStreams:
-		err = r.c.fail(err)
+		err = r.c.fail(r.ctx, err)
 	case err == nil:
 		return n, nil
 	}

@@ -16,9 +16,10 @@ import (
 // and writes it.
 type stream struct {
 	nc      net.Conn
-	reading chan struct{} // holds a token while somebody reads; capacity 1
-	writing chan struct{} // holds a token while somebody writes; capacity 1
-	drop    atomic.Bool   // messages are of no interest any more
+	reading chan struct{}        // holds a token while somebody reads; capacity 1
+	writing chan struct{}        // holds a token while somebody writes; capacity 1
+	owed    atomic.Pointer[owed] // nil: nothing
+	drop    atomic.Bool          // messages are of no interest any more
 
 	// Owned by who reads.
 	buf    []byte
@@ -128,7 +129,7 @@ func (s *stream) fill(ctx context.Context, c *Conn) error {
 		case err == nil || interrupted && errors.Is(err, os.ErrDeadlineExceeded):
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.readAt = time.Time{}
-			err = c.silent()
+			err = c.silent(ctx)
 			if err == nil {
 				continue
 			}
@@ -144,17 +145,12 @@ func (s *stream) fill(ctx context.Context, c *Conn) error {
 
 // silent works off that the peer has said nothing for a while: it is sent a ping,
 // once.
-func (c *Conn) silent() error {
+func (c *Conn) silent(ctx context.Context) error {
 	if !c.set1(stPinged) {
 		return ErrPongTimeout
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	err := c.writeControl(ctx, wsframe.Ping, nil)
-	if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
-		return nil // closing, or a writer waits for the peer: the silence ends it
-	}
-	return err
+	c.reply(ctx, wsframe.Ping, nil)
+	return nil
 }
 
 // next reads until there is a message, with the token of who reads. Its data is
@@ -167,11 +163,11 @@ func (c *Conn) next(ctx context.Context) (event, error) {
 			s.unread = s.unread[n:]
 			switch {
 			case err != nil:
-				return ev, c.fail(err)
+				return ev, c.fail(ctx, err)
 			case ev.kind == evMessage:
 				return ev, nil
 			case ev.kind != evNone:
-				if err := c.control(ev); err != nil {
+				if err := c.control(ctx, ev); err != nil {
 					return ev, err
 				}
 			}
@@ -258,11 +254,11 @@ func (c *Conn) waitBlocking(ctx context.Context, changed <-chan struct{}) error 
 		s.unread = s.unread[n:]
 		switch {
 		case err != nil:
-			return c.fail(err)
+			return c.fail(ctx, err)
 		case ev.kind == evMessage && !s.drop.Load():
 			c.keep(ev)
 		case ev.kind != evNone && ev.kind != evMessage:
-			if err := c.control(ev); err != nil {
+			if err := c.control(ctx, ev); err != nil {
 				return err
 			}
 		}

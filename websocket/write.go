@@ -145,8 +145,16 @@ func (c *Conn) lockWrite(ctx context.Context, message bool) error {
 func (c *Conn) unlockWrite() {
 	if c.io == nil {
 		c.wmu.Unlock()
-	} else {
-		<-c.io.writing
+		return
+	}
+	s := c.io
+	<-s.writing
+	if s.owed.Load() != nil {
+		select {
+		case s.writing <- struct{}{}:
+			go c.pay()
+		default: // whoever it is pays
+		}
 	}
 }
 
@@ -165,7 +173,7 @@ const copied = 16 << 10
 
 // writeFrame writes a frame. The right to write is held.
 func (c *Conn) writeFrame(ctx context.Context, h wsframe.Header, p []byte) error {
-	if c.has(stEnded) {
+	if c.has(stEnded) && h.Opcode != wsframe.Close {
 		return c.cause()
 	}
 	if h.Opcode != wsframe.Close && c.has(stCloseSent) {
