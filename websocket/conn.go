@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/internal/wsframe"
@@ -79,10 +80,16 @@ type extra struct {
 	pinged  uint64        // Ping calls so far
 	pending []message     // arrived, and not read yet
 	bytes   int           // of pending
+	quiet   time.Duration // since when the peer says nothing to a callback that waits, by clock; 0: it has; owned by who sets stPumping
 	member  *member       // of the first Hub that the connection has joined; nil: of none
 	// sentWindow is owned by who writes, and readWindow by who reads.
 	sentWindow, readWindow window
 }
+
+var epoch = time.Now()
+
+// clock is a time in 8 bytes.
+func clock() time.Duration { return time.Since(epoch) }
 
 // message is one that has arrived.
 type message struct {

@@ -282,3 +282,51 @@ func TestMaskKeys(t *testing.T) {
 		t.Errorf("%d different keys of 1000", len(seen))
 	}
 }
+
+// TestKeepAliveOfShortReads: a silent peer is asked, and given up, also by Reads whose
+// contexts end earlier, and not by those that come late.
+func TestKeepAliveOfShortReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, p := memPeer(t, common{}, false)
+		began := time.Now()
+		read := func(d time.Duration) error {
+			ctx, cancel := context.WithTimeout(context.Background(), d)
+			defer cancel()
+			_, _, err := c.Read(ctx)
+			return err
+		}
+		answered := make(chan bool)
+		go func() {
+			defer close(answered)
+			p.want("ping ")
+			if took := time.Since(began); took != defaultPingAfter {
+				t.Errorf("a ping after %v", took)
+			}
+			p.send(p.raw(fin|10, ""))
+			p.want("ping ")
+		}()
+		for time.Since(began) < 2*defaultPingAfter+5*time.Second {
+			if err := read(25 * time.Second); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("after %v: %v", time.Since(began), err)
+			}
+		}
+		<-answered
+		time.Sleep(time.Hour)
+		p.send(p.raw(fin|1, "still here"))
+		must(t, "a late Read", read(time.Second))
+		go p.want("ping ")
+		began = time.Now()
+		for {
+			err := read(7 * time.Second)
+			if errors.Is(err, context.DeadlineExceeded) {
+				continue
+			}
+			if took := time.Since(began); !errors.Is(err, ErrPongTimeout) || took != defaultPingAfter+defaultPongTimeout {
+				t.Errorf("after %v: %v", took, err)
+			}
+			break
+		}
+		p.nc.Close()
+	})
+}

@@ -162,7 +162,8 @@ func (c *Conn) deliver(e event) {
 // message calls Handler.Message.
 func (c *Conn) message(t MessageType, data []byte) {
 	c.set1(stCallback)
-	if c.more.Load() != nil {
+	if x := c.more.Load(); x != nil {
+		x.quiet = 0
 		c.announce() // who waits may read now
 	}
 	c.guarded(func() { c.h.Message(c, t, data) })

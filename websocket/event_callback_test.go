@@ -238,3 +238,31 @@ func TestPanic(t *testing.T) {
 		}
 	})
 }
+
+// TestCallbackKeepAlive: a callback that waits for a silent peer gives it up in time, and
+// one whose peer answers pings does not.
+func TestCallbackKeepAlive(t *testing.T) {
+	t.Parallel()
+	drivers(t, func(t *testing.T, s server) {
+		done := make(chan error, 1)
+		addr := s.start(t, &AcceptOptions{PingAfter: 100 * time.Millisecond, PongTimeout: 400 * time.Millisecond, Handler: &Funcs{
+			OnMessage: func(c *Conn, _ MessageType, _ []byte) {
+				_, _, err := c.Read(background(t))
+				done <- err
+			},
+		}})
+		p := dialPeer(t, addr, "/")
+		p.send(p.raw(fin|1, "go"))
+		for range 3 {
+			p.want("ping ")
+			p.send(p.raw(fin|10, ""))
+		}
+		p.want("ping ")
+		if err := await(t, "the callback", done); !errors.Is(err, ErrPongTimeout) {
+			t.Errorf("Read: %v", err)
+		}
+		if got := p.read(); got != "EOF" && got != "reset" {
+			t.Errorf("got %q, want the end", got)
+		}
+	})
+}

@@ -36,19 +36,26 @@ func (p *protocol) Timeout(ev *engine.Conn) {
 		ev.Close()
 		return
 	}
+	if c.unanswered() {
+		c.end(abnormal(ErrPongTimeout))
+		ev.Close()
+		return
+	}
+	ev.SetDeadline(c.set.pongTimeout)
+}
+
+// unanswered works off a silence within a call: the peer is sent a ping. It reports
+// whether that was done before, and the peer does not read either.
+func (c *Conn) unanswered() bool {
+	unsent := uint32(c.ev.Backlog())
 	if c.set1(stPinged) {
 		c.reply(context.Background(), wsframe.Ping, nil)
-		c.held = uint32(ev.Backlog())
-		ev.SetDeadline(c.set.pongTimeout)
-		return
+		unsent = uint32(c.ev.Backlog())
+	} else if unsent == 0 || unsent == c.held {
+		return true
 	}
-	if unsent := uint32(ev.Backlog()); unsent > 0 && unsent != c.held {
-		c.held = unsent // it reads, if slowly
-		ev.SetDeadline(c.set.pongTimeout)
-		return
-	}
-	c.end(abnormal(ErrPongTimeout))
-	ev.Close()
+	c.held = unsent // less next time: it reads, if slowly
+	return false
 }
 
 // probe is what Timeout does, for a peer that says nothing from the beginning on:

@@ -52,7 +52,10 @@ func (c *Conn) pump(ctx context.Context) error {
 		in, err = ev.More(nil, timeout)
 		c.used, c.moved = 0, true
 		switch {
-		case len(in) > 0 || errors.Is(err, os.ErrDeadlineExceeded):
+		case len(in) > 0:
+			c.heard()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return c.quiet()
 		case err != nil:
 			c.end(abnormal(err))
 			ev.Close()
@@ -73,6 +76,35 @@ func (c *Conn) pump(ctx context.Context) error {
 			}
 		}
 		c.settle()
+	}
+	return nil
+}
+
+// heard notes that the peer has said something to who waits within a call.
+func (c *Conn) heard() {
+	c.extra().quiet = 0
+	c.state.And(^uint32(stPinged))
+	c.ev.SetDeadline(c.set.pingAfter)
+}
+
+// quiet notes that it has not: what Timeout is for, when no call is in progress. The
+// result is the cause when that is the end.
+func (c *Conn) quiet() error {
+	x, limit := c.extra(), c.set.pingAfter
+	if c.has(stPinged) {
+		limit = c.set.pongTimeout
+	}
+	switch {
+	case x.quiet == 0:
+		x.quiet = clock()
+	case limit == 0 || clock()-x.quiet < limit:
+	case c.unanswered():
+		c.end(abnormal(ErrPongTimeout))
+		c.ev.Close()
+		return c.cause()
+	default:
+		x.quiet = clock()
+		c.ev.SetDeadline(c.set.pongTimeout)
 	}
 	return nil
 }

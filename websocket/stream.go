@@ -25,6 +25,10 @@ type stream struct {
 	buf    []byte
 	unread []byte    // the part of buf that was not looked at
 	readAt time.Time // the read deadline in force; zero: none
+	silent struct {
+		since  time.Time // the peer says nothing, or does not answer a ping
+		looked time.Time // that somebody has read until
+	}
 
 	// Owned by who writes.
 	unsent    []byte    // the rest of a frame whose context ended midway
@@ -102,11 +106,13 @@ func (s *stream) fill(ctx context.Context, c *Conn) error {
 		if err := c.cause(); err != nil {
 			return err
 		}
-		limit := c.set.pingAfter
-		if c.has(stPinged) {
-			limit = c.set.pongTimeout
-		}
-		arm(&s.readAt, limit, s.nc.SetReadDeadline)
+		due := s.due(c)
+		if s.readAt.IsZero() || s.readAt.After(due) || due.IsZero() {
+			if !s.readAt.Equal(due) {
+				s.readAt = due
+				s.nc.SetReadDeadline(due)
+			}
+		} // else it passes too early, and is moved on then
 		done := interruptible(ctx, func() { s.nc.SetReadDeadline(longAgo) })
 		n, err := s.nc.Read(s.buf)
 		interrupted := done()
@@ -114,14 +120,16 @@ func (s *stream) fill(ctx context.Context, c *Conn) error {
 			s.readAt = time.Time{}
 			s.nc.SetReadDeadline(time.Time{})
 		}
+		now := time.Now()
+		s.silent.looked = now
 		if n > 0 {
+			s.silent.since = now
 			s.unread = s.buf[:n]
 			if n == len(s.buf) && n < fullBuffer {
 				s.buf = make([]byte, fullBuffer)
 			}
 			if c.has(stPinged) {
 				c.state.And(^uint32(stPinged))
-				s.readAt = time.Time{}
 			}
 			return nil
 		}
@@ -129,10 +137,15 @@ func (s *stream) fill(ctx context.Context, c *Conn) error {
 		case err == nil || interrupted && errors.Is(err, os.ErrDeadlineExceeded):
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.readAt = time.Time{}
-			err = c.silent(ctx)
-			if err == nil {
+			if now.Before(due) {
 				continue
 			}
+			if c.set1(stPinged) {
+				s.silent.since = now
+				c.reply(ctx, wsframe.Ping, nil)
+				continue
+			}
+			err = ErrPongTimeout
 			fallthrough
 		default:
 			c.end(abnormal(err))
@@ -143,14 +156,24 @@ func (s *stream) fill(ctx context.Context, c *Conn) error {
 	return nil
 }
 
-// silent works off that the peer has said nothing for a while: it is sent a ping,
-// once.
-func (c *Conn) silent(ctx context.Context) error {
-	if !c.set1(stPinged) {
-		return ErrPongTimeout
+// due is when the peer has been silent for too long; zero: never. While nobody reads,
+// time does not count: what the peer has said nobody has heard.
+func (s *stream) due(c *Conn) time.Time {
+	now := time.Now()
+	if s.silent.looked.IsZero() {
+		s.silent.since = now
+	} else {
+		s.silent.since = s.silent.since.Add(now.Sub(s.silent.looked))
 	}
-	c.reply(ctx, wsframe.Ping, nil)
-	return nil
+	s.silent.looked = now
+	limit := c.set.pingAfter
+	if c.has(stPinged) {
+		limit = c.set.pongTimeout
+	}
+	if limit == 0 {
+		return time.Time{}
+	}
+	return s.silent.since.Add(limit)
 }
 
 // next reads until there is a message, with the token of who reads. Its data is
