@@ -3,6 +3,7 @@ package natsbroker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -54,23 +55,37 @@ func TestNATS(t *testing.T) {
 	brokertest.Cluster(t, a, b, func() { s.Shutdown(); s.WaitForShutdown() }, func() { natsServer(t, port) })
 }
 
-// TestRefused: what the connection has no room for is said.
-func TestRefused(t *testing.T) {
+// TestQueue: what cannot be published waits, up to a limit.
+func TestQueue(t *testing.T) {
 	t.Parallel()
-	s := natsServer(t, -1)
-	nc := connect(t, s.ClientURL(), nats.ReconnectBufSize(100))
-	b := &Broker{Conn: nc}
-	s.Shutdown()
-	s.WaitForShutdown()
-	brokertest.Until(t, "the connection is lost", nc.IsReconnecting)
-	e := &websocket.Envelope{Publication: websocket.Publication{Topic: "t", Type: websocket.MessageText, Data: make([]byte, 200)}}
-	brokertest.Until(t, "the buffer is full", func() bool {
-		err := b.Publish(context.Background(), e)
-		if err != nil && !errors.Is(err, websocket.ErrBacklog) {
-			t.Fatalf("publish: %v, want %v", err, websocket.ErrBacklog)
+	b := &Broker{PublishBytes: 250}
+	e := &websocket.Envelope{Publication: websocket.Publication{Topic: "t", Type: websocket.MessageText, Data: make([]byte, 75)}}
+	for i, want := range []error{nil, nil, websocket.ErrBacklog} {
+		if err := b.Publish(context.Background(), e); err != want {
+			t.Errorf("publish %d: %v, want %v", i, err, want)
 		}
-		return err != nil
-	})
+	}
+}
+
+// TestStuck: a server that does not read holds nobody up.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	addr := brokertest.Stuck(t, "INFO {\"server_id\":\"x\",\"version\":\"2.10.0\",\"max_payload\":8388608,\"proto\":1}\r\nPONG\r\n")
+	nc := connect(t, "nats://"+addr, nats.FlusherTimeout(500*time.Millisecond))
+	h := &websocket.Hub{Broker: &Broker{Conn: nc, Logger: slog.New(slog.DiscardHandler)}}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	brokertest.NeverWaits(t, h)
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("run: %v", err)
+		}
+	case <-time.After(brokertest.Patience):
+		t.Error("Run does not end")
+	}
 }
 
 // TestClosed: Run ends when the connection was closed for good.

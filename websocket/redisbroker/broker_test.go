@@ -85,16 +85,21 @@ func TestQueue(t *testing.T) {
 			t.Errorf("publish %d: %v, want %v", i, err, want)
 		}
 	}
-	if n := len(b.next()); n != 2 {
-		t.Errorf("%d wait, want 2", n)
-	}
-	b.sent(1)
-	if err := b.Publish(context.Background(), e); err != nil {
-		t.Errorf("publish: %v", err)
-	}
-	b.sent(2)
-	if b.bytes != 0 || len(b.next()) != 0 {
-		t.Errorf("%d bytes are left", b.bytes)
+}
+
+// TestStuck: a server that accepts and says nothing holds nobody up.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	ln := brokertest.Stuck(t, "")
+	client := redis.NewClient(&redis.Options{Addr: ln, ContextTimeoutEnabled: true})
+	defer client.Close()
+	h := &websocket.Hub{Broker: &Broker{Client: client, Logger: slog.New(slog.DiscardHandler)}}
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	brokertest.NeverWaits(t, h)
+	began := time.Now()
+	if err := h.Run(ctx); err != nil || time.Since(began) > 3*time.Second {
+		t.Errorf("run: %v after %v", err, time.Since(began))
 	}
 }
 

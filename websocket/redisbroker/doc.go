@@ -3,12 +3,16 @@
 //
 // # Usage
 //
-//	hub := &websocket.Hub{Broker: &redisbroker.Broker{Client: redis.NewClient(...)}}
+//	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+//	hub := &websocket.Hub{Broker: &redisbroker.Broker{Client: client}}
 //	go hub.Run(ctx)
 //
 // # Cancellation
 //
-// All work is done while Hub.Run runs, and ends with it. The client is the caller's.
+// All work is done while Hub.Run runs, and ends with it. A server that does not answer
+// delays that: with ContextTimeoutEnabled by 3 s at most, and not at all where Run's
+// context has a deadline; without it by as long as the client's timeouts and retries
+// allow. The client is the caller's.
 //
 // # Limitations
 //

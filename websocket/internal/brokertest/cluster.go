@@ -2,7 +2,9 @@ package brokertest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -142,5 +144,49 @@ func Cluster(t *testing.T, one, other websocket.Broker, kill, restart func()) {
 	}
 	if got := b.read(t, number-1); uint64(got) != s.Received-received {
 		t.Errorf("%d messages reached the other hub's connection, want %d", got, s.Received-received)
+	}
+}
+
+// Stuck is the address of a server that says a few words, and then neither reads nor
+// answers.
+func Stuck(t testing.TB, words string) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns sync.WaitGroup
+	over := make(chan struct{})
+	conns.Go(func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() {
+				defer nc.Close()
+				nc.Write([]byte(words))
+				<-over
+			})
+		}
+	})
+	t.Cleanup(func() { close(over); ln.Close(); conns.Wait() })
+	return ln.Addr().String()
+}
+
+// NeverWaits publishes more than a stuck server takes: what there is no room for is
+// refused, at once.
+func NeverWaits(t testing.TB, h *websocket.Hub) {
+	t.Helper()
+	refused := false
+	for range 64 {
+		began := time.Now()
+		_, err := h.Publish(within(t), "t", websocket.MessageBinary, make([]byte, 512<<10))
+		if took := time.Since(began); took > 2*time.Second {
+			t.Fatalf("a Publish took %v", took)
+		}
+		refused = refused || errors.Is(err, websocket.ErrBacklog)
+	}
+	if !refused {
+		t.Error("nothing was refused")
 	}
 }
