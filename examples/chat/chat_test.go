@@ -183,3 +183,72 @@ func TestEvict(t *testing.T) {
 		t.Error("a room with people in it is gone")
 	}
 }
+
+// TestWelcomeArrives: a page that has missed something gets its welcome, however much
+// is said before it reads.
+func TestWelcomeArrives(t *testing.T) {
+	s := &site{history: 5}
+	s.hub.BudgetBytes = 8 << 10
+	connect, _ := open(t, s)
+	g := connect()
+	g.ask(request{Type: "join", Room: "lobby", Name: "Slow"})
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("timeout: %s", what)
+			}
+		}
+	}
+	var r *room
+	until("the room", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r = s.rooms["lobby"]
+		return r != nil
+	})
+	flood := func() {
+		sent, same := uint64(0), 0
+		until("nothing is sent any more", func() bool {
+			for range 50 {
+				r.say("crowd", strings.Repeat("<", 1900))
+			}
+			if now := s.hub.Stats().Sent; now != sent {
+				sent, same = now, 0
+			}
+			same++
+			return same > 50
+		})
+	}
+	number := func() int64 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.n
+	}
+	flood()
+	before := number()
+	g.ask(request{Type: "join", Room: "lobby", Name: "Slow"})
+	until("the page has left and come", func() bool { return number() == before+2 })
+	flood()
+	for welcomes := 0; welcomes < 2; {
+		_, data, err := g.c.Read(bounded(t))
+		if err != nil {
+			t.Fatalf("%v after %d welcomes, want 2", err, welcomes)
+		}
+		if strings.HasPrefix(string(data), `{"type":"welcome"`) {
+			welcomes++
+		}
+	}
+}
+
+// TestHistoryBytes: what a room remembers is bounded in bytes as well.
+func TestHistoryBytes(t *testing.T) {
+	s := &site{history: 1000}
+	r := &room{s: s, name: "lobby"}
+	for range 100 {
+		r.say("Ann", strings.Repeat("x", 1000))
+	}
+	if n := len(r.history); n != maxHistory/1000 || r.size != n*1000 {
+		t.Errorf("%d messages, %d bytes", n, r.size)
+	}
+}

@@ -33,6 +33,8 @@ type event struct {
 const (
 	maxRooms  = 1000
 	maxPeople = 1000 // in one room
+
+	maxHistory = 32 << 10 // bytes of text in one room; with what JSON makes of it a welcome stays below MaxBacklogBytes
 )
 
 var (
@@ -59,6 +61,7 @@ type room struct {
 	n       int64
 	people  map[string]*visitor
 	history []event
+	size    int       // of the text in history, in bytes
 	left    time.Time // when somebody left last
 }
 
@@ -116,7 +119,7 @@ func (r *room) add(c *websocket.Conn, v *visitor, who string) (string, error) {
 		return "", err
 	}
 	r.people[free] = v
-	r.s.whisper(v, event{
+	welcome(c, event{
 		Type: "welcome", N: r.n, Room: r.name, Name: free,
 		People: slices.Sorted(maps.Keys(r.people)), History: r.history,
 	})
@@ -138,8 +141,11 @@ func (r *room) say(who, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.tell(event{Type: "said", Name: who, Text: text})
-	if r.history = append(r.history, e); len(r.history) > r.s.history {
-		r.history = slices.Delete(r.history, 0, len(r.history)-r.s.history)
+	r.history = append(r.history, e)
+	r.size += len(text)
+	for len(r.history) > r.s.history || r.size > maxHistory {
+		r.size -= len(r.history[0].Text)
+		r.history = slices.Delete(r.history, 0, 1)
 	}
 }
 
@@ -153,6 +159,18 @@ func (r *room) tell(e event) event {
 		r.s.hub.Publish(context.Background(), r.name, websocket.MessageText, data)
 	}
 	return e
+}
+
+// welcome sends what makes up for all that a page has missed, past the hub, which may
+// drop what it sends. What is in the hub's queue is older, and the page knows that by N.
+func welcome(c *websocket.Conn, e event) {
+	data, err := json.Marshal(e)
+	if err == nil {
+		err = c.Write(context.Background(), websocket.MessageText, data)
+	}
+	if err != nil {
+		go c.Close(websocket.StatusTryAgainLater, "too slow") // the page comes back
+	}
 }
 
 // whisper sends an event to one visitor, after what the visitor was sent before.
