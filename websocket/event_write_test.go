@@ -156,3 +156,26 @@ func TestEngineBacklog(t *testing.T) {
 		p.want("close 1005")
 	})
 }
+
+// TestMessageTypes: what is neither text nor binary is not sent.
+func TestMessageTypes(t *testing.T) {
+	t.Parallel()
+	on(t, func(t *testing.T, s server) {
+		conns := make(chan *Conn, 1)
+		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
+		p := dialPeer(t, addr, "/")
+		c := await(t, "Open", conns)
+		for _, typ := range []MessageType{0, 3, 8, 9, 10, 0x81} {
+			if err := c.Write(background(t), typ, []byte("x")); !errors.Is(err, errMessageType) {
+				t.Errorf("Write of type %d: %v", typ, err)
+			}
+			if _, err := c.Writer(background(t), typ); !errors.Is(err, errMessageType) {
+				t.Errorf("Writer of type %d: %v", typ, err)
+			}
+		}
+		must(t, "write", c.Write(background(t), MessageBinary, nil))
+		p.want("binary ")
+		p.send(p.raw(fin|8, ""))
+		p.want("close 1005")
+	})
+}

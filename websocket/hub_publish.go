@@ -31,7 +31,7 @@ var (
 
 func (p *Publication) check() error {
 	switch {
-	case p.Type != MessageText && p.Type != MessageBinary:
+	case !p.Type.valid():
 		return errType
 	case p.IDs != nil && p.Topic != "":
 		return errTarget

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"sync"
 	"unicode/utf8"
 
@@ -20,6 +21,12 @@ const (
 	MessageText   MessageType = MessageType(wsframe.Text)
 	MessageBinary MessageType = MessageType(wsframe.Binary)
 )
+
+// valid reports whether a message may be of that type: any other opcode would break the
+// connection.
+func (t MessageType) valid() bool { return t == MessageText || t == MessageBinary }
+
+var errMessageType = errors.New("a message is text or binary")
 
 // String returns "text" or "binary".
 func (t MessageType) String() string {

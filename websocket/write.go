@@ -32,6 +32,9 @@ func (f *frameBuf) free() {
 // message was not sent. What a callback writes leaves when it returns or waits, or
 // after a millisecond. ctx has no effect then.
 func (c *Conn) Write(ctx context.Context, t MessageType, p []byte) error {
+	if !t.valid() {
+		return wrap("write", errMessageType)
+	}
 	if c.pm.on && len(p) >= c.set.deflate.minBytes() {
 		return wrap("write", c.writeCompressed(ctx, t, p))
 	}

@@ -14,6 +14,9 @@ import (
 // connection ends, because what was begun cannot be taken back. In event style a
 // piece is refused, and the connection ends, when the peer reads too slowly.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error) {
+	if !t.valid() {
+		return nil, wrap("write", errMessageType)
+	}
 	if err := c.lockWrite(ctx, true); err != nil {
 		return nil, wrap("write", err)
 	}
