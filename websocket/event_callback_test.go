@@ -266,3 +266,64 @@ func TestCallbackKeepAlive(t *testing.T) {
 		}
 	})
 }
+
+// TestOpenStarts: what Open has started may wait for the peer before Open returns, but
+// Open itself may not.
+func TestOpenStarts(t *testing.T) {
+	t.Parallel()
+	drivers(t, func(t *testing.T, s server) {
+		pinged, ended := make(chan error, 1), make(chan error, 1)
+		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) {
+			ctx := c.CloseRead(context.Background())
+			go func() {
+				<-ctx.Done()
+				ended <- context.Cause(ctx)
+			}()
+			go func() { pinged <- c.Ping(context.Background()) }()
+			time.Sleep(20 * time.Millisecond)
+		}}})
+		p := dialPeer(t, addr, "/")
+		p.send(p.raw(fin|10, strings.TrimPrefix(p.read(), "ping ")))
+		must(t, "ping", await(t, "the ping", pinged))
+		p.send(p.raw(fin|8, "\x0f\xa0"))
+		p.want("close 4000")
+		if err := await(t, "CloseRead", ended); CloseStatus(err) != 4000 {
+			t.Errorf("CloseRead: %v", err)
+		}
+	})
+}
+
+// TestCloseReadWhileUnread: the context of CloseRead does not end while more waits than
+// is kept for a callback.
+func TestCloseReadWhileUnread(t *testing.T) {
+	t.Parallel()
+	drivers(t, func(t *testing.T, s server) {
+		ended, waited := make(chan error, 1), make(chan bool)
+		first := true
+		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnMessage: func(c *Conn, _ MessageType, _ []byte) {
+			if !first {
+				return
+			}
+			first = false
+			ctx := c.CloseRead(context.Background())
+			go func() {
+				<-ctx.Done()
+				ended <- context.Cause(ctx)
+			}()
+			if err := c.Ping(context.Background()); err != ErrUnread {
+				t.Errorf("Ping: %v, want %v", err, ErrUnread)
+			}
+			close(waited)
+		}}})
+		p := dialPeer(t, addr, "/")
+		p.send(p.raw(fin|1, "go"))
+		for range 40 {
+			p.send(p.raw(fin|2, strings.Repeat("x", 60000)))
+		}
+		await(t, "the callback", waited)
+		p.send(p.raw(fin|8, "\x0f\xa0"))
+		if err := await(t, "CloseRead", ended); CloseStatus(err) != 4000 {
+			t.Errorf("CloseRead: %v", err)
+		}
+	})
+}

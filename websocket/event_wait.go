@@ -12,14 +12,19 @@ import (
 func (c *Conn) waitEvent(ctx context.Context, changed <-chan struct{}) error {
 	st := c.state.Load()
 	if st&(stCallback|stPumping) != stCallback {
+		var tooLong <-chan time.Time
 		if st&stOpen == 0 {
-			return errNotOpen
+			t := time.NewTimer(openPatience)
+			defer t.Stop()
+			tooLong = t.C
 		}
 		select {
 		case <-changed:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-tooLong:
+			return errNotOpen
 		}
 	}
 	if c.keptTooMuch() {
@@ -32,6 +37,26 @@ func (c *Conn) waitEvent(ctx context.Context, changed <-chan struct{}) error {
 	c.state.And(^uint32(stPumping))
 	c.announce()
 	return err
+}
+
+// openPatience is how long a call may wait for Open to return: what Open has started may
+// do so, but Open itself would wait for ever.
+const openPatience = 5 * time.Second
+
+// ended waits for the end of the connection, and reads nothing itself. The result is
+// the cause, or the end of ctx.
+func (c *Conn) ended(ctx context.Context) error {
+	for {
+		changed := c.watch()
+		if err := c.cause(); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // pumpTime is how long a wait for input may last before who waits looks whether it

@@ -10,7 +10,8 @@ package websocket
 // A callback may use all methods of its Conn. Ping and Read wait for the peer: what
 // arrives meanwhile is kept, and goes to the callbacks after this one has returned.
 type Handler interface {
-	// Open is called first, by Accept or Dial. It must not wait for the peer.
+	// Open is called first, by Accept or Dial. It must not wait for the peer; a
+	// goroutine that it starts may.
 	Open(c *Conn)
 	// Message is called for each message. data is valid until Message returns, or
 	// writes it: it may be passed to Write as it is.

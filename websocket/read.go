@@ -343,7 +343,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	go func() {
 		var err error
 		if c.io == nil {
-			err = c.wait(ctx, func() bool { return false })
+			err = c.ended(ctx)
 		} else {
 			_, _, err = c.Reader(ctx)
 			if err == nil {
