@@ -84,7 +84,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	if o == nil {
 		o = &AcceptOptions{}
 	}
-	return accept(w, r, o, o.Handler, choose(protocolNames(r.Header), o.Subprotocols))
+	return accept(w, r, o, nil, choose(protocolNames(r.Header), o.Subprotocols))
 }
 
 // choose is the first name of ours that the client offers.
@@ -97,9 +97,17 @@ func choose(offered, ours []string) *string {
 	return nil
 }
 
-// accept is Accept once handler and sub-protocol are known.
-func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, h Handler, sub *string) (*Conn, error) {
+// accept is Accept once the sub-protocol is known. p has the Handler; nil: the options
+// do. It is made last: what refuses the request does so before.
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, p *Protocol, sub *string) (*Conn, error) {
 	header, err := admit(r, o)
+	h := o.Handler
+	if p != nil {
+		h = nil
+		if p.Handler != nil && err == nil {
+			h, err = p.Handler(r)
+		}
+	}
 	if err != nil {
 		return nil, refuse(w, err)
 	}

@@ -135,28 +135,10 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.Name != "" {
 		sub = &p.Name
 	}
-	if p.Handler != nil {
-		// The Handler is made last: what refuses the request does so before.
-		g.serveEvents(w, r, p, sub)
-		return
-	}
-	c, err := accept(w, r, &g.Options, nil, sub)
-	if err != nil {
-		return // answered
+	c, err := accept(w, r, &g.Options, p, sub)
+	if err != nil || p.Handler != nil {
+		return // answered, or the Handler's
 	}
 	defer c.CloseNow()
 	p.Serve(r.Context(), c)
-}
-
-func (g *Registry) serveEvents(w http.ResponseWriter, r *http.Request, p *Protocol, sub *string) {
-	if refusal := checkOrigin(r, g.Options.Origins); refusal != nil {
-		refuse(w, refusal)
-		return
-	}
-	h, err := p.Handler(r)
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	accept(w, r, &g.Options, h, sub)
 }

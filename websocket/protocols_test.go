@@ -98,3 +98,25 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("a plain GET: %s", resp.Status)
 	}
 }
+
+// TestRegistryRefuses: no Handler is made for a request that is refused.
+func TestRegistryRefuses(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]*AcceptOptions{
+		"check":  {Check: func(*http.Request, http.Header) error { return Refuse(http.StatusUnauthorized, "no") }},
+		"origin": {},
+	} {
+		made := 0
+		g := &Registry{}
+		g.Options.Check = o.Check
+		must(t, "add", g.Add(Protocol{Path: "/", Handler: func(*http.Request) (Handler, error) {
+			made++
+			return &Funcs{}, nil
+		}}))
+		addr := serveHTTP(t, g)
+		_, err := Dial(background(t), "ws://"+addr+"/", &DialOptions{Header: http.Header{"Origin": {"https://evil.example"}}})
+		if e, ok := errors.AsType[*ResponseError](err); !ok || e.StatusCode < 401 || made != 0 {
+			t.Errorf("%s: %v; %d Handlers were made", name, err, made)
+		}
+	}
+}
