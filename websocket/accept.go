@@ -21,7 +21,8 @@ type AcceptOptions struct {
 	// Origins are the origins of other sites whose pages may connect, besides
 	// those of the host that the request is for: "https://app.example.com", or with
 	// path.Match patterns for the whole ("https://*.example.com"), the host and port,
-	// or the host alone ("*.example.com"). "null" stands for pages without an origin.
+	// or the host alone ("*.example.com", "[::1]"); one that is no pattern is logged,
+	// and matches nothing. "null" stands for pages without an origin.
 	// "*" lets pages of any site use the cookies of your users.
 	Origins []string
 	// Subprotocols are those that this server speaks, in its order of preference: the
@@ -66,6 +67,7 @@ func (o *AcceptOptions) settings() *settings {
 	}
 	s := common{o.MaxMessageBytes, o.MaxBacklogBytes, o.PingAfter, o.PongTimeout, o.WriteTimeout, o.Deflate, o.Logger}.settings(false)
 	if o.shared.CompareAndSwap(nil, s) {
+		o.reportOrigins(s.log)
 		return s
 	}
 	return o.shared.Load()
@@ -100,6 +102,7 @@ func choose(offered, ours []string) *string {
 // accept is Accept once the sub-protocol is known. p has the Handler; nil: the options
 // do. It is made last: what refuses the request does so before.
 func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, p *Protocol, sub *string) (*Conn, error) {
+	o.settings() // reports what is wrong with the options, whatever becomes of the request
 	header, err := admit(r, o)
 	h := o.Handler
 	if p != nil {

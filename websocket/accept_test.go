@@ -203,3 +203,39 @@ func TestWrappedWriter(t *testing.T) {
 type wrapper struct{ http.ResponseWriter }
 
 func (w wrapper) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// TestOriginsIPv6: an address in brackets is no class of characters, and a class is one.
+func TestOriginsIPv6(t *testing.T) {
+	t.Parallel()
+	const origin = "http://[2001:DB8::1]:3000"
+	for pattern, want := range map[string]bool{
+		"http://[2001:db8::1]:3000": true, "[2001:db8::1]:3000": true, "[2001:db8::1]": true, "2001:db8::1": true,
+		"http://[2001:db8::1]:*": true, "*://[2001:db8::1]:300[0-9]": true, "http://[2001:db8::*]:3000": true,
+		"http://[2001:db8::2]:3000": false, "[2001:db8::1]:3001": false, "::1": false, "http://[2001:db8::1]": false,
+		"[": false, "http://[": false,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://other.example/", nil)
+		r.Header.Set("Origin", origin)
+		if got := checkOrigin(r, []string{pattern}) == nil; got != want {
+			t.Errorf("%q matches: %v, want %v", pattern, got, want)
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, "http://other.example/", nil)
+	r.Header.Set("Origin", "https://app3.example.com")
+	if e := checkOrigin(r, []string{"https://app[1-5].example.com"}); e != nil {
+		t.Error(e)
+	}
+}
+
+// TestOriginsReported: a pattern that is none is logged, once.
+func TestOriginsReported(t *testing.T) {
+	t.Parallel()
+	var l logs
+	o := &AcceptOptions{Origins: []string{"https://*.example.com", "https://app[.example.com"}, Logger: textLogger(&l)}
+	for range 2 {
+		Accept(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), o)
+	}
+	if n := strings.Count(l.String(), "app["); n != 1 || strings.Contains(l.String(), "https://*") {
+		t.Errorf("logged %q", l.String())
+	}
+}

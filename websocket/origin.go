@@ -1,6 +1,8 @@
 package websocket
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
@@ -37,7 +39,7 @@ func checkOrigin(r *http.Request, allowed []string) *RefusedError {
 // originMatches matches "https://*.example.com", "*.example.com" (any scheme and
 // port), "null" or "*".
 func originMatches(pattern, origin string) bool {
-	if pattern == "*" {
+	if pattern == "*" || pattern == origin {
 		return true
 	}
 	target := origin
@@ -46,13 +48,37 @@ func originMatches(pattern, origin string) bool {
 		if err != nil || u.Host == "" {
 			return false
 		}
+		host := u.Hostname()
+		if pattern == host || pattern == "["+host+"]" {
+			return true // an IPv6 address, or any other
+		}
 		target = u.Host
 		if !strings.Contains(pattern, ":") {
-			target = u.Hostname()
+			target = host
 		}
 	}
-	ok, err := path.Match(pattern, target)
+	ok, err := path.Match(literalIPv6(pattern), target)
 	return ok && err == nil
+}
+
+// literalIPv6 has the brackets of an IPv6 address match themselves: those of a class have
+// no colon between them.
+func literalIPv6(pattern string) string {
+	i := strings.IndexByte(pattern, '[')
+	n := strings.IndexByte(pattern[i+1:], ']')
+	if i < 0 || n < 0 || !strings.Contains(pattern[i+1:i+1+n], ":") {
+		return pattern
+	}
+	return pattern[:i] + `\[` + pattern[i+1:i+1+n] + `\]` + pattern[i+1+n+1:]
+}
+
+// reportOrigins logs the patterns that match nothing.
+func (o *AcceptOptions) reportOrigins(log *slog.Logger) {
+	for _, pattern := range o.Origins {
+		if _, err := path.Match(literalIPv6(strings.ToLower(pattern)), ""); err != nil {
+			log.Error("websocket: an origin is not a pattern, and matches none", "proto", "websocket", "op", "accept", "err", fmt.Errorf("%w: %q", err, pattern))
+		}
+	}
 }
 
 // withoutPort takes the port off a host where it is the scheme's own.
