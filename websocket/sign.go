@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -18,7 +20,7 @@ import (
 // browsers, whose WebSocket cannot send an Authorization field. A page asks for one
 // with its usual credentials, and connects with it; the server verifies it in
 // AcceptOptions.Check. The record is encrypted as well as signed (AES-256-GCM), and
-// bound to the URL's path.
+// bound to the URL's path and to Use.
 //
 // Such a URL is a password until it expires, and may be used more than once until
 // then: keep Lifetime short. The zero value has no key and is not usable. Methods may
@@ -27,8 +29,12 @@ type URLSigner[T any] struct {
 	// Keys are of 32 random bytes each. The first signs, all verify: to change keys,
 	// put a new one first, and take the old one away a Lifetime later.
 	Keys [][]byte
-	// Lifetime is how long a URL is valid. 0 means 1 minute; it cannot be without end.
+	// Lifetime is how long a URL is valid, up to a second longer. 0 means 1 minute; it
+	// cannot be without end.
 	Lifetime time.Duration
+	// Use names what the URLs are for: those of another Use are not valid. "" means the
+	// name of the record's type, with its package's.
+	Use string
 	// Parameter is the name of the query parameter. "" means "token".
 	Parameter string
 
@@ -37,7 +43,8 @@ type URLSigner[T any] struct {
 
 // The ways in which a signed URL is refused.
 var (
-	// ErrToken says that a URL has no token, or one that was not made for it.
+	// ErrToken says that a URL has no token, or one that was not made for it, or for
+	// this Use.
 	ErrToken = errors.New("websocket: verify: the URL's token is missing or not valid")
 	// ErrTokenExpired says that a URL was valid once.
 	ErrTokenExpired = errors.New("websocket: verify: the URL has expired")
@@ -47,9 +54,9 @@ var (
 //
 //	version (1) | expiry, Unix seconds (8) | nonce (12) | sealed record | tag (16)
 //
-// Version, expiry and path are authenticated with the record.
+// Version, expiry, Use and path are authenticated with the record.
 const (
-	tokenVersion = 1
+	tokenVersion = 2
 	tokenHead    = 1 + 8
 	nonceSize    = 12
 	tagSize      = 16
@@ -81,26 +88,46 @@ func aead(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(b)
 }
 
-func tokenContext(head []byte, path string) []byte {
+// ciphers are those of the keys; an error says what is wrong with one.
+func (s *URLSigner[T]) ciphers() ([]cipher.AEAD, error) {
+	if len(s.Keys) == 0 {
+		return nil, errors.New("there is no key")
+	}
+	all := make([]cipher.AEAD, len(s.Keys))
+	for i, key := range s.Keys {
+		c, err := aead(key)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = c
+	}
+	return all, nil
+}
+
+// context is what is authenticated with the record.
+func (s *URLSigner[T]) context(head []byte, path string) []byte {
+	use := s.Use
+	if use == "" {
+		use = reflect.TypeFor[T]().String()
+	}
 	if path == "" {
 		path = "/"
 	}
-	return append(append([]byte("burrow websocket url\x00"), head...), path...)
+	b := append([]byte("burrow websocket url\x00"), head...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(use)))
+	return append(append(b, use...), path...)
 }
 
 // Sign adds a token with the record to a URL, which may be relative: what counts is
-// its path, as the server sees it. The record is written as JSON, of which there may
-// be some 3 KB.
+// its path, as the server sees it. The rest of the query stays as it is. The record is
+// written as JSON, of which there may be some 3 KB.
 func (s *URLSigner[T]) Sign(rawURL string, record T) (string, error) {
 	fail := func(err error) (string, error) { return "", fmt.Errorf("websocket: sign: %w", err) }
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return fail(err)
 	}
-	if len(s.Keys) == 0 {
-		return fail(errors.New("there is no key"))
-	}
-	seal, err := aead(s.Keys[0])
+	keys, err := s.ciphers()
 	if err != nil {
 		return fail(err)
 	}
@@ -112,27 +139,43 @@ func (s *URLSigner[T]) Sign(rawURL string, record T) (string, error) {
 	if lifetime <= 0 {
 		lifetime = time.Minute
 	}
-	token := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(s.clock().Add(lifetime).Unix()))
-	ad := tokenContext(token, u.Path)
+	expiry := s.clock().Add(lifetime + time.Second - 1) // rounded up to a second
+	token := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(expiry.Unix()))
+	ad := s.context(token, u.Path)
 	var nonce [nonceSize]byte
 	rand.Read(nonce[:]) // never fails
-	token = seal.Seal(append(token, nonce[:]...), nonce[:], plain, ad)
+	token = keys[0].Seal(append(token, nonce[:]...), nonce[:], plain, ad)
 	text := base64.RawURLEncoding.EncodeToString(token)
 	if len(text) > maxToken {
 		return fail(fmt.Errorf("the record is too large: its token takes %d bytes, not at most %d", len(text), maxToken))
 	}
-	q := u.Query()
-	q.Set(s.parameter(), text)
-	u.RawQuery = q.Encode()
+	u.RawQuery = s.withToken(u.RawQuery, text)
 	return u.String(), nil
 }
 
-// Verify gives the record of a request's URL, or ErrToken or ErrTokenExpired. In
-// AcceptOptions.Check they refuse the connection with 403.
+// withToken is a query with the token, and no other; nothing else in it changes.
+func (s *URLSigner[T]) withToken(query, token string) string {
+	var pairs []string
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); pair != "" && (err != nil || name != s.parameter()) {
+			pairs = append(pairs, pair)
+		}
+	}
+	return strings.Join(append(pairs, url.QueryEscape(s.parameter())+"="+token), "&")
+}
+
+// Verify gives the record of a request's URL, or ErrToken or ErrTokenExpired; any other
+// error says what is wrong with the Keys. In AcceptOptions.Check all of them refuse the
+// connection with 403.
 func (s *URLSigner[T]) Verify(r *http.Request) (T, error) { return s.VerifyURL(r.URL) }
 
 // VerifyURL is Verify for a URL.
 func (s *URLSigner[T]) VerifyURL(u *url.URL) (record T, err error) {
+	keys, err := s.ciphers()
+	if err != nil {
+		return record, fmt.Errorf("websocket: verify: %w", err)
+	}
 	text := u.Query().Get(s.parameter())
 	if text == "" || len(text) > maxToken {
 		return record, ErrToken
@@ -141,7 +184,7 @@ func (s *URLSigner[T]) VerifyURL(u *url.URL) (record T, err error) {
 	if err != nil || len(token) < tokenHead+nonceSize+tagSize || token[0] != tokenVersion {
 		return record, ErrToken
 	}
-	plain, ok := s.unseal(token, u.Path)
+	plain, ok := s.unseal(keys, token, u.Path)
 	if !ok {
 		return record, ErrToken
 	}
@@ -156,15 +199,11 @@ func (s *URLSigner[T]) VerifyURL(u *url.URL) (record T, err error) {
 }
 
 // unseal tries all keys; comparing tags takes the same time whatever they are.
-func (s *URLSigner[T]) unseal(token []byte, path string) ([]byte, bool) {
-	ad := tokenContext(token[:tokenHead], path)
+func (s *URLSigner[T]) unseal(keys []cipher.AEAD, token []byte, path string) ([]byte, bool) {
+	ad := s.context(token[:tokenHead], path)
 	nonce, sealed := token[tokenHead:tokenHead+nonceSize], token[tokenHead+nonceSize:]
-	for _, key := range s.Keys {
-		open, err := aead(key)
-		if err != nil {
-			continue
-		}
-		if plain, err := open.Open(nil, nonce, sealed, ad); err == nil {
+	for _, key := range keys {
+		if plain, err := key.Open(nil, nonce, sealed, ad); err == nil {
 			return plain, true
 		}
 	}

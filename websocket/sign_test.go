@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -94,7 +95,7 @@ func TestURLSigner(t *testing.T) {
 		if _, err := s.Sign("/", want); err == nil {
 			t.Error("signed without a key")
 		}
-		if err := verify(s, u); err != ErrToken {
+		if err := verify(s, u); err == nil || err == ErrToken {
 			t.Errorf("verified without a key: %v", err)
 		}
 	}
@@ -140,4 +141,75 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("%s?%s verifies", path, query)
 		}
 	})
+}
+
+// TestSignLifetime: a URL is valid for all of its Lifetime.
+func TestSignLifetime(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1000, 999e6)
+	s := &URLSigner[string]{Keys: [][]byte{make([]byte, 32)}, Lifetime: time.Second, now: func() time.Time { return at }}
+	signed, err := s.Sign("/ws", "x")
+	must(t, "sign", err)
+	for after, want := range map[time.Duration]error{0: nil, 2 * time.Millisecond: nil, time.Second - 1: nil, 2 * time.Second: ErrTokenExpired} {
+		at = time.Unix(1000, 999e6).Add(after)
+		if _, err := s.Verify(httptest.NewRequest(http.MethodGet, signed, nil)); err != want {
+			t.Errorf("after %v: %v, want %v", after, err, want)
+		}
+	}
+}
+
+// TestSignUse: a URL that was made for something else is not valid.
+func TestSignUse(t *testing.T) {
+	t.Parallel()
+	type room struct{ Room string }
+	type admin struct{ Room, User string }
+	keys := [][]byte{make([]byte, 32)}
+	signed, err := (&URLSigner[room]{Keys: keys}).Sign("/ws", room{"lobby"})
+	must(t, "sign", err)
+	r := httptest.NewRequest(http.MethodGet, signed, nil)
+	if _, err := (&URLSigner[admin]{Keys: keys}).Verify(r); err != ErrToken {
+		t.Errorf("another record: %v", err)
+	}
+	if _, err := (&URLSigner[room]{Keys: keys, Use: "admin"}).Verify(r); err != ErrToken {
+		t.Errorf("another Use: %v", err)
+	}
+	signed, err = (&URLSigner[room]{Keys: keys, Use: "rooms"}).Sign("/ws", room{"lobby"})
+	must(t, "sign", err)
+	r = httptest.NewRequest(http.MethodGet, signed, nil)
+	if got, err := (&URLSigner[admin]{Keys: keys, Use: "rooms"}).Verify(r); err != nil || got.Room != "lobby" {
+		t.Errorf("the same Use: %v, %v", got, err)
+	}
+}
+
+// TestSignKeys: that the server has no usable keys is not the client's fault.
+func TestSignKeys(t *testing.T) {
+	t.Parallel()
+	signed, err := (&URLSigner[string]{Keys: [][]byte{make([]byte, 32)}}).Sign("/ws", "x")
+	must(t, "sign", err)
+	r := httptest.NewRequest(http.MethodGet, signed, nil)
+	for _, keys := range [][][]byte{nil, {make([]byte, 31)}, {make([]byte, 32), nil}} {
+		if _, err := (&URLSigner[string]{Keys: keys}).Verify(r); err == nil || errors.Is(err, ErrToken) {
+			t.Errorf("%d keys: %v", len(keys), err)
+		}
+	}
+}
+
+// TestSignQuery: what else is in the query stays as it is.
+func TestSignQuery(t *testing.T) {
+	t.Parallel()
+	s := &URLSigner[string]{Keys: [][]byte{make([]byte, 32)}}
+	for query, want := range map[string]string{
+		"": "", "?x=a;b&room=%zz": "x=a;b&room=%zz&", "?b=2&a=1&&token=old&to%6ben=old&c": "b=2&a=1&c&",
+	} {
+		signed, err := s.Sign("/ws"+query, "x")
+		must(t, "sign", err)
+		if !strings.HasPrefix(signed, "/ws?"+want+"token=") {
+			t.Errorf("%q: %s", query, signed)
+		}
+		u, err := url.Parse(signed)
+		must(t, "parse", err)
+		if _, err := s.VerifyURL(u); err != nil {
+			t.Errorf("%q: %v", query, err)
+		}
+	}
 }
