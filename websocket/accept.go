@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -163,12 +164,20 @@ func refuse(w http.ResponseWriter, err error) error {
 	if !ok {
 		refusal = Refuse(http.StatusForbidden, "the connection is not allowed")
 	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Del("Content-Length")
+	if v := refusal.Header.Values("Content-Type"); len(v) > 0 {
+		h.Del("Content-Type")
+	}
 	for name, values := range refusal.Header {
 		for _, v := range values {
-			w.Header().Add(name, v)
+			h.Add(name, v)
 		}
 	}
-	http.Error(w, refusal.Reason, refusal.status())
+	w.WriteHeader(refusal.status())
+	io.WriteString(w, refusal.Reason+"\n")
 	if !ok {
 		return err
 	}

@@ -239,3 +239,23 @@ func TestOriginsReported(t *testing.T) {
 		t.Errorf("logged %q", l.String())
 	}
 }
+
+// TestRefusedAnswer: the answer is what the hook says.
+func TestRefusedAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		refusal *RefusedError
+		status  int
+		typ     string
+	}{
+		{Refuse(http.StatusUnauthorized, "who is there?"), 401, "text/plain; charset=utf-8"},
+		{&RefusedError{Status: 422, Reason: "{}", Header: http.Header{"Content-Type": {"application/json"}}}, 422, "application/json"},
+		{Refuse(http.StatusOK, "no refusal"), 403, "text/plain; charset=utf-8"},
+	} {
+		w := httptest.NewRecorder()
+		_, err := Accept(w, upgradeRequest(), &AcceptOptions{Check: func(*http.Request, http.Header) error { return tc.refusal }})
+		if err != tc.refusal || w.Code != tc.status || strings.Join(w.Header()["Content-Type"], "|") != tc.typ || w.Body.String() != tc.refusal.Reason+"\n" {
+			t.Errorf("%v: %d %v %q", err, w.Code, w.Header(), w.Body)
+		}
+	}
+}
