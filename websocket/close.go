@@ -100,8 +100,9 @@ func (c *Conn) closed(ctx context.Context, payload []byte) error {
 		return c.fail(ctx, err)
 	}
 	c.set1(stCloseReceived)
+	cause := &CloseError{Code: code, Reason: string(reason), answer: c.has(stCloseSent)}
 	// RFC 6455 5.5.1: the answer typically echoes the code.
-	return c.conclude(ctx, code, "", &CloseError{Code: code, Reason: string(reason)})
+	return c.conclude(ctx, code, "", cause)
 }
 
 // fail ends the connection because of what the peer did: it is told the code

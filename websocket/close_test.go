@@ -176,3 +176,37 @@ func TestReadInTime(t *testing.T) {
 		}
 	}
 }
+
+// TestAfterClose: what this side has closed is a net.ErrClosed for all of its calls, and
+// what the peer has closed is not.
+func TestAfterClose(t *testing.T) {
+	t.Parallel()
+	client, other := pair(t, nil, nil)
+	ctx := background(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := other.Read(ctx)
+		ended <- err
+	}()
+	must(t, "close", client.Close(StatusNormal, "bye"))
+	_, _, read := client.Read(ctx)
+	for what, err := range map[string]error{"Read": read, "Write": client.Write(ctx, MessageText, nil), "Ping": client.Ping(ctx), "Close": client.Close(StatusNormal, "")} {
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := await(t, "the server", ended); errors.Is(err, net.ErrClosed) || CloseStatus(err) != StatusNormal {
+		t.Errorf("the server's Read: %v", err)
+	}
+	drivers(t, func(t *testing.T, s server) {
+		conns, ended := make(chan *Conn, 1), make(chan error, 1)
+		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }, OnClose: func(_ *Conn, err error) { ended <- err }}})
+		p := dialPeer(t, addr, "/")
+		must(t, "close", await(t, "Open", conns).Close(4000, ""))
+		p.want("close 4000")
+		p.send(p.raw(fin|8, "\x0f\xa0"))
+		if err := await(t, "Close", ended); !errors.Is(err, net.ErrClosed) || CloseStatus(err) != 4000 {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}

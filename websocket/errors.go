@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -46,15 +47,21 @@ type CloseError struct {
 	Code   StatusCode
 	Reason string // at most 123 bytes of UTF-8; often empty
 
-	cause error
+	cause  error
+	answer bool // to our close frame
 }
 
-// Error returns "websocket: closed by the peer: CODE REASON".
+// Error returns "websocket: closed by the peer: CODE REASON", or "closed by this side,
+// the peer answered".
 func (e *CloseError) Error() string {
 	if e.Code == StatusAbnormal {
 		return "websocket: the connection broke: " + fmt.Sprint(e.cause)
 	}
-	s := "websocket: closed by the peer: " + strconv.Itoa(int(e.Code))
+	by := "closed by the peer: "
+	if e.answer {
+		by = "closed by this side, the peer answered: "
+	}
+	s := "websocket: " + by + strconv.Itoa(int(e.Code))
 	if e.Reason != "" {
 		s += " " + strconv.Quote(e.Reason)
 	}
@@ -65,9 +72,9 @@ func (e *CloseError) Error() string {
 func (e *CloseError) Unwrap() error { return e.cause }
 
 // Is makes an orderly end an io.EOF, so that a loop that reads until then ends well
-// at StatusNormal and StatusGoingAway.
+// at StatusNormal and StatusGoingAway, and a net.ErrClosed what this side has begun.
 func (e *CloseError) Is(target error) bool {
-	return target == io.EOF && (e.Code == StatusNormal || e.Code == StatusGoingAway)
+	return e.answer && target == net.ErrClosed || target == io.EOF && (e.Code == StatusNormal || e.Code == StatusGoingAway)
 }
 
 // abnormal is the end of a connection without a close frame (RFC 6455 7.1.5).
@@ -121,11 +128,13 @@ var (
 // RefusedError is an upgrade that a server refuses: Accept has answered with it,
 // and a hook returns one to choose the answer.
 type RefusedError struct {
-	// Status is the HTTP status of the answer; 0 means 403.
+	// Status is the HTTP status of the answer, 300 to 999; 0, and what would be no
+	// refusal, means 403.
 	Status int
-	// Reason is the text of the answer.
+	// Reason is the content of the answer.
 	Reason string
-	// Header is added to the answer.
+	// Header is added to the answer. Without a Content-Type in it the content is plain
+	// text.
 	Header http.Header
 }
 

@@ -100,10 +100,10 @@ func (n *netConn) fault(ctx context.Context, op string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, io.EOF):
-		return io.EOF // an orderly close
 	case n.c.has(stEnded) && errors.Is(err, net.ErrClosed):
 		err = net.ErrClosed
+	case errors.Is(err, io.EOF):
+		return io.EOF // an orderly close
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err = context.Cause(ctx)
 	}
