@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 )
@@ -177,5 +178,44 @@ func TestMessageTypes(t *testing.T) {
 		p.want("binary ")
 		p.send(p.raw(fin|8, ""))
 		p.want("close 1005")
+	})
+}
+
+// TestWriterAbandoned: a Writer that is not closed holds nobody up longer than its
+// context lasts.
+func TestWriterAbandoned(t *testing.T) {
+	t.Parallel()
+	on(t, func(t *testing.T, s server) {
+		conns := make(chan *Conn, 1)
+		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
+		p := dialPeer(t, addr, "/")
+		c := await(t, "Open", conns)
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		w, err := c.Writer(ctx, MessageText)
+		must(t, "writer", err)
+		w.Write([]byte("begun"))
+		if err := c.Write(background(t), MessageText, []byte("next")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write: %v", err)
+		}
+		if err := w.Close(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close of the Writer: %v", err)
+		}
+		if got := p.read(); got != "EOF" && got != "reset" {
+			t.Errorf("got %q", got)
+		}
+		// One that is closed in time leaves nothing behind.
+		p = dialPeer(t, addr, "/")
+		c = await(t, "Open", conns)
+		ctx, cancel = context.WithCancel(context.Background())
+		w, err = c.Writer(ctx, MessageText)
+		must(t, "writer", err)
+		w.Write([]byte("whole"))
+		must(t, "close", w.Close())
+		cancel()
+		p.want("text whole")
+		must(t, "write", c.Write(background(t), MessageText, []byte("next")))
+		p.want("text next")
+		p.nc.Close()
 	})
 }

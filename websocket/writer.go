@@ -3,7 +3,9 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 
 	"github.com/burrownet/burrow/internal/wsframe"
 )
@@ -11,7 +13,7 @@ import (
 // Writer begins a message that is sent in pieces, as frames of up to 16 KiB, and
 // ends when the writer is closed. Other messages wait meanwhile. ctx is that of the
 // message as a whole: when it ends before Close, or a piece cannot be sent, the
-// connection ends, because what was begun cannot be taken back. In event style a
+// connection ends at once, because what was begun cannot be taken back. In event style a
 // piece is refused, and the connection ends, when the peer reads too slowly.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error) {
 	if !t.valid() {
@@ -29,6 +31,9 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error
 	}
 	c.set1(stStreaming)
 	w := &messageWriter{c: c, ctx: ctx, op: wsframe.Opcode(t), buf: frameBufs.Get().(*frameBuf)}
+	if ctx.Done() != nil {
+		w.stop = context.AfterFunc(ctx, c.abandoned)
+	}
 	if c.pm.on {
 		w.z = newCompressor(c.set.deflate.level(), c.ownBits())
 		if c.takesOver() {
@@ -49,7 +54,18 @@ type messageWriter struct {
 	buf    *frameBuf      // of the next frame
 	z      *compressor    // nil: not compressed
 	window *window        // nil: no takeover
+	stop   func() bool    // of the end of ctx; nil: it has none
 	err    error
+}
+
+// errAbandoned is how a connection ends whose Writer was not closed in time.
+var errAbandoned = fmt.Errorf("websocket: write: a Writer's context has ended before its message: %w", net.ErrClosed)
+
+// abandoned ends the connection: others would wait for ever to write.
+func (c *Conn) abandoned() {
+	if c.end(errAbandoned) {
+		c.hangUp()
+	}
 }
 
 var errWriterClosed = errors.New("websocket: write: the message has ended")
@@ -93,6 +109,9 @@ func (w *messageWriter) Close() error {
 
 func (w *messageWriter) free(err error) {
 	w.err = err
+	if w.stop != nil {
+		w.stop()
+	}
 	if w.z != nil {
 		w.z.free()
 		w.z = nil
@@ -105,6 +124,9 @@ func (w *messageWriter) free(err error) {
 
 // fail ends the connection: the message was begun and cannot be ended.
 func (w *messageWriter) fail(err error) error {
+	if w.ctx.Err() != nil {
+		err = w.ctx.Err()
+	}
 	w.free(wrap("write", err))
 	w.c.CloseNow()
 	return w.err
