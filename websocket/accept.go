@@ -47,9 +47,11 @@ type AcceptOptions struct {
 	// PongTimeout is how long it may then be silent still, before the connection ends
 	// with ErrPongTimeout. 0 means 20 s.
 	PongTimeout time.Duration
-	// WriteTimeout bounds, in blocking style, the time that one write may take: a
-	// peer that does not read ends its connection. 0 means 30 s. In event style without
-	// a loop it bounds what is still leaving when a callback returns.
+	// WriteTimeout bounds, in blocking style, the time in which a write makes no
+	// progress: a peer that does not read ends its connection, after this time and before
+	// twice as much. Over TLS and HTTP/2 the peer has to read 64 KiB in that time. 0 means
+	// 30 s. In event style without a loop it bounds what is still leaving when a callback
+	// returns.
 	WriteTimeout time.Duration
 	// Handler gets the messages, in event style; nil is blocking style.
 	Handler Handler

@@ -2,8 +2,11 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -129,15 +132,19 @@ func TestWriteEndsTLS(t *testing.T) {
 	}
 }
 
-// TestWriteTimeout: who does not read ends its connection.
+// TestWriteTimeout: who does not read ends its connection, and who reads slowly does not,
+// over TLS either.
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
+	const timeout = 3 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		a, b := memnet.Pipe(&memnet.Options{Buffer: 100})
-		c := newBlocking(a, common{writeTimeout: 3 * time.Second}.settings(false), nil, deflateParams{}, nil)
+		c := newBlocking(a, common{writeTimeout: timeout}.settings(false), nil, deflateParams{}, nil)
+		must(t, "write", c.Write(context.Background(), MessageText, []byte("fits")))
+		time.Sleep(timeout / 2)
 		began := time.Now()
 		err := c.Write(context.Background(), MessageText, make([]byte, 1000))
-		if took := time.Since(began); took < time.Second || took > 3*time.Second || CloseStatus(err) != StatusAbnormal {
+		if took := time.Since(began); took < timeout || took > 2*timeout || CloseStatus(err) != StatusAbnormal {
 			t.Errorf("%v after %v", err, took)
 		}
 		if _, _, err := c.Read(context.Background()); CloseStatus(err) != StatusAbnormal {
@@ -145,6 +152,36 @@ func TestWriteTimeout(t *testing.T) {
 		}
 		b.Close()
 	})
+	config := tlsConfig(t)
+	for _, secure := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := memnet.Pipe(&memnet.Options{Buffer: 16 << 10})
+			near, far := net.Conn(a), net.Conn(b)
+			if secure {
+				near, far = tls.Server(a, config), tls.Client(b, &tls.Config{InsecureSkipVerify: true})
+				go far.(*tls.Conn).Handshake()
+				must(t, "handshake", near.(*tls.Conn).Handshake())
+			}
+			c := newBlocking(near, common{writeTimeout: timeout}.settings(false), nil, deflateParams{}, nil)
+			ended := make(chan bool)
+			go func() {
+				defer close(ended)
+				buf := make([]byte, 16<<10)
+				for {
+					if _, err := io.ReadFull(far, buf); err != nil {
+						return
+					}
+					time.Sleep(timeout / 6)
+				}
+			}()
+			if err := c.Write(context.Background(), MessageBinary, make([]byte, 1<<20)); err != nil {
+				t.Errorf("TLS %v: a Write to a slow reader: %v", secure, err)
+			}
+			c.CloseNow()
+			b.Close()
+			<-ended
+		})
+	}
 }
 
 // TestKeepAlive: silence is answered with a ping, and silence after that ends the

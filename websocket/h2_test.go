@@ -26,7 +26,7 @@ func TestHTTP2(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestExtendedConnect", "-test.v", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), "GODEBUG=http2xconnect=1")
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Count(string(out), "--- PASS: TestExtendedConnect") < 7 {
+	if err != nil || strings.Count(string(out), "--- PASS: TestExtendedConnect") < 8 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -263,6 +263,29 @@ func TestExtendedConnectDeadline(t *testing.T) {
 	}), nil)
 	if err := await(t, "the write", returned); CloseStatus(err) != StatusAbnormal {
 		t.Errorf("Write to who does not read: %v", err)
+	}
+}
+
+// TestExtendedConnectWriteInTime: a Write whose context ends midway ends the connection,
+// and says so.
+func TestExtendedConnectWriteInTime(t *testing.T) {
+	returned := make(chan error, 2)
+	connectHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		returned <- c.Write(ctx, MessageBinary, make([]byte, 16<<20))
+		returned <- c.Write(context.Background(), MessageText, []byte("next"))
+	}), nil)
+	for range 2 {
+		if err := await(t, "the write", returned); CloseStatus(err) != StatusAbnormal || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Write: %v", err)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ type stream struct {
 
 	// Owned by who writes.
 	unsent    []byte    // the rest of a frame whose context ended midway
-	writeAt   time.Time // the write deadline in force; zero: none
+	writeAt   time.Time // the write deadline in force, unless the connection is whole; zero: none
 	committed bool      // the last write has begun: its rest will follow
 }
 
@@ -73,23 +73,6 @@ func interruptible(ctx context.Context, interrupt func()) (done func() bool) {
 		}
 		<-ended
 		return true
-	}
-}
-
-// arm moves a deadline on, when less than half of d is left of it: so most reads
-// and writes find one that is good enough.
-func arm(at *time.Time, d time.Duration, set func(time.Time) error) {
-	if d == 0 {
-		if !at.IsZero() {
-			*at = time.Time{}
-			set(time.Time{})
-		}
-		return
-	}
-	now := time.Now()
-	if at.IsZero() || at.Sub(now) < d/2 || at.Sub(now) > d {
-		*at = now.Add(d)
-		set(*at)
 	}
 }
 
@@ -318,54 +301,123 @@ func (s *stream) write(ctx context.Context, c *Conn, head, body []byte) error {
 	if len(s.unsent) > 0 {
 		rest := s.unsent
 		s.unsent = nil
-		if err := s.send(ctx, c, rest); err != nil {
+		if err := s.send(ctx, c, rest, nil); err != nil {
 			return err
 		}
 	}
 	s.committed = true
-	if len(body) == 0 {
-		return s.send(ctx, c, head)
-	}
 	return s.send(ctx, c, head, body)
 }
 
-// send writes the parts of a frame. What ctx interrupts is kept, to go before the
-// next frame; every other fault ends the connection, and so does an interruption of
-// crypto/tls, which cannot go on after it.
-func (s *stream) send(ctx context.Context, c *Conn, parts ...[]byte) error {
-	arm(&s.writeAt, c.set.writeTimeout, s.nc.SetWriteDeadline)
-	done := interruptible(ctx, func() { s.nc.SetWriteDeadline(longAgo) })
-	var n int64
-	var err error
-	if len(parts) == 1 {
-		var m int
-		m, err = s.nc.Write(parts[0])
-		n = int64(m)
-	} else {
-		bufs := net.Buffers{parts[0], parts[1]}
-		n, err = bufs.WriteTo(s.nc) // one system call where the connection can
+// send writes a frame, whose body may be in head. What ctx interrupts is kept, to go
+// before the next frame; every other fault ends the connection, and so does an
+// interruption of what cannot go on after it.
+func (s *stream) send(ctx context.Context, c *Conn, head, body []byte) error {
+	if s.whole() {
+		return s.sendWhole(ctx, c, head, body)
 	}
-	interrupted := done()
-	if interrupted {
+	began := time.Now()
+	for {
+		if d := c.set.writeTimeout; d > 0 && s.writeAt.Before(began.Add(d/2)) {
+			s.writeAt = began.Add(d)
+			s.nc.SetWriteDeadline(s.writeAt)
+		} // else it passes too early, and is moved on then
+		n, interrupted, err := s.put(ctx, head, body)
+		if err == nil {
+			return nil
+		}
+		skip := min(n, len(head))
+		if head, body = head[skip:], body[n-skip:]; len(head) == 0 {
+			head, body = body, nil
+		}
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return s.broken(c, err)
+		case interrupted:
+			s.unsent = append(append(s.unsent, head...), body...)
+			return ctx.Err()
+		case n > 0:
+			began = time.Now() // the peer reads
+		case time.Since(began) >= c.set.writeTimeout:
+			return s.broken(c, err)
+		}
+		s.writeAt = time.Time{}
+	}
+}
+
+// put writes once.
+func (s *stream) put(ctx context.Context, head, body []byte) (n int, interrupted bool, err error) {
+	done := interruptible(ctx, func() { s.nc.SetWriteDeadline(longAgo) })
+	if len(body) == 0 {
+		n, err = s.nc.Write(head)
+	} else {
+		var m int64
+		bufs := net.Buffers{head, body}
+		m, err = bufs.WriteTo(s.nc) // one system call where the connection can
+		n = int(m)
+	}
+	if interrupted = done(); interrupted {
 		s.writeAt = time.Time{}
 		s.nc.SetWriteDeadline(time.Time{})
 	}
-	if err == nil {
-		return nil
-	}
-	cut := interrupted && errors.Is(err, os.ErrDeadlineExceeded)
-	if _, secure := s.nc.(*tls.Conn); cut && secure {
-		cut, err = false, ctx.Err()
-	}
-	if cut {
-		for _, p := range parts {
-			skip := min(n, int64(len(p)))
-			s.unsent = append(s.unsent, p[skip:]...)
-			n -= skip
-		}
-		return ctx.Err()
-	}
+	return n, interrupted, err
+}
+
+// broken ends the connection, and returns the cause.
+func (s *stream) broken(c *Conn, err error) error {
 	c.end(abnormal(err))
 	s.nc.Close()
 	return c.cause()
+}
+
+// whole reports whether a write must not be cut short: crypto/tls does not go on after
+// that, and a stream of HTTP/2 is reset.
+func (s *stream) whole() bool {
+	switch s.nc.(type) {
+	case *tls.Conn, *h2Stream:
+		return true
+	}
+	return false
+}
+
+// stretchBytes is how much is written at a time where a write must not be cut short: the
+// peer has to read so much within the WriteTimeout.
+const stretchBytes = 64 << 10
+
+// sendWhole is send for such a connection.
+func (s *stream) sendWhole(ctx context.Context, c *Conn, head, body []byte) error {
+	done := interruptible(ctx, func() { s.nc.SetWriteDeadline(longAgo) })
+	err := s.stretches(ctx, c.set.writeTimeout, head)
+	if err == nil {
+		err = s.stretches(ctx, c.set.writeTimeout, body)
+	}
+	if done() {
+		s.writeAt = time.Time{}
+		s.nc.SetWriteDeadline(time.Time{})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = ctx.Err()
+		}
+	}
+	if err != nil {
+		return s.broken(c, err)
+	}
+	return nil
+}
+
+func (s *stream) stretches(ctx context.Context, timeout time.Duration, p []byte) error {
+	for len(p) > 0 {
+		if now := time.Now(); timeout > 0 && s.writeAt.Before(now.Add(timeout-timeout/16)) {
+			s.writeAt = now.Add(timeout)
+			s.nc.SetWriteDeadline(s.writeAt)
+		}
+		if ctx.Err() != nil {
+			return os.ErrDeadlineExceeded // that of its end may have come before ours
+		}
+		n := min(len(p), stretchBytes)
+		if _, err := s.nc.Write(p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
 }

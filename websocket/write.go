@@ -25,7 +25,7 @@ func (f *frameBuf) free() {
 //
 // In blocking style it waits until the message has left, but not longer than ctx
 // and WriteTimeout allow. A message whose ctx ends midway is not lost: its rest
-// leaves before the next frame; over TLS the connection ends instead.
+// leaves before the next frame; over TLS and HTTP/2 the connection ends instead.
 //
 // In event style it never waits for the peer: what the socket does not take is
 // queued, and ErrBacklog says that there is too much of that already, and that the
