@@ -180,7 +180,7 @@ func describe(e *wsEvent) string {
 // wsLine is one connection, for people.
 func wsLine(began time.Time, e *wsEvent, what string) string {
 	peer := e.Peer
-	if peer == "" {
+	if peer == "" || peer == "@" { // an unnamed unix socket
 		peer = "local"
 	}
 	return began.Format("15:04:05") + " " + peer + " " + printable(e.URL) + ": " + what
