@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -53,6 +54,15 @@ func (o *tftpOptions) client(t *terminal, name string) (*tftp.Client, *progressL
 	}
 	if o.NoOptions {
 		c.BlockSize, c.WindowSize = -1, -1
+	}
+	if !o.Quiet {
+		c.OnNoAnswer = func(server netip.AddrPort, waited time.Duration) {
+			so := ""
+			if waited >= 100*time.Millisecond {
+				so = fmt.Sprintf(" for %.1f s", waited.Seconds())
+			}
+			fmt.Fprintf(t.err, "No answer from %s%s, asking again.\n", server, so)
+		}
 	}
 	var line *progressLine
 	if !o.Quiet && isTerminal(os.Stderr) {

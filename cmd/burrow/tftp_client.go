@@ -125,7 +125,7 @@ func openInput(file string) (*os.File, int64, error) {
 	case err != nil:
 	case info.IsDir():
 		err = fmt.Errorf("%s is a folder; TFTP sends files one by one", file)
-	case !info.Mode().IsRegular():
+	case !info.Mode().IsRegular() || info.Size() == 0: // such as those in /proc
 		return f, -1, nil
 	default:
 		return f, info.Size(), nil
