@@ -107,7 +107,13 @@ func (g *goroutineDriver) run(c *Conn) {
 func (g *goroutineDriver) serve(c *Conn, w *worker) {
 	c.w = w
 	if c.proto == nil {
-		c.proto = c.svc.accept(c)
+		p := c.svc.accept(c)
+		c.mu.Lock()
+		c.proto = p
+		if c.out != nil {
+			c.unsentLocked()
+		}
+		c.mu.Unlock()
 	}
 	if err := g.open(c); err != nil {
 		c.finish(err)
