@@ -274,7 +274,7 @@ func (c *Conn) start(w *worker) {
 
 func (s *service) handshakeTimeout() time.Duration {
 	if d := s.opts.HandshakeTimeout; d > 0 {
-		return d
+		return min(d, farOff)
 	}
 	return 10 * time.Second
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -46,4 +47,28 @@ func TestDeadlineOfSlowCalls(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFarTimers: what is further off than the clock can say never comes, and what is
+// past comes at once.
+func TestFarTimers(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		past, over := make(chan bool, 1), make(chan bool, 1)
+		dial := serve(t, e, func(c *Conn) Protocol {
+			never := func() { t.Error("a timer of 292 years has ended") }
+			c.SetDeadline(math.MaxInt64)
+			c.AfterFunc(math.MaxInt64, never)
+			c.AfterFunc(-time.Hour, func() { past <- true })
+			c.AfterFunc(100*time.Millisecond, func() { over <- true })
+			return &proto{data: echo, timeout: func(*Conn) { never() }}
+		}, &ServeOptions{HandshakeTimeout: math.MaxInt64, Preface: func(*Conn, []byte) (int, error) { return 0, nil }})
+		nc := dial()
+		roundTrip(t, nc, []byte("x"))
+		<-over
+		select {
+		case <-past:
+		default:
+			t.Error("a timer in the past has not ended")
+		}
+	})
 }

@@ -260,7 +260,7 @@ func (l *loop) afterFunc(d time.Duration, f posted) (stop func() bool) {
 	n := &timerwheel.Node[posted]{}
 	var done atomic.Bool
 	n.Value = func(w *worker) bool { return done.Swap(true) || f(w) }
-	at := ticks(clock() + int64(d))
+	at := ticks(clock() + int64(min(max(d, 0), farOff)))
 	l.do(func() {
 		if !done.Load() {
 			l.timers.Set(n, at)

@@ -39,18 +39,24 @@ const (
 	lastWords  = 64 << 10
 )
 
-// fullLocked reports whether n bytes more are too many for a budget; it is as large
-// as the write that the backlog began with at least. c.mu is held.
+// fullLocked reports whether n bytes more are too many for a budget, which is as large
+// as the write that the backlog began with at least. What only waits for the end of
+// the call is offered to the socket before that is said. c.mu is held.
 func (c *Conn) fullLocked(n, budget int) bool {
-	q := c.out
-	if q == nil {
-		return false
+	full := func() bool {
+		if c.out == nil {
+			return false
+		}
+		sum := c.out.len() + n
+		if n <= smallWrite {
+			sum -= lastWords
+		}
+		return sum > max(budget, c.out.first)
 	}
-	sum := q.len() + n
-	if n <= smallWrite {
-		sum -= lastWords
+	if full() && c.fd >= 0 && c.flags&(flagCorked|flagGathered) != 0 {
+		c.flushLocked() // what fails here fails again with the next write
 	}
-	return sum > max(budget, q.first)
+	return full()
 }
 
 // Write sends b, or queues what the socket does not take. It never blocks, and b
@@ -77,8 +83,8 @@ func (c *Conn) Write2(head, body []byte) error {
 }
 
 // WriteLater queues b to leave with the next Write, or when the call in progress
-// ends, waits or overstays: many small answers then cost one system call. Called
-// from within a call.
+// ends, waits or overstays: many small answers then cost one system call. Like Write
+// it returns [ErrBacklog] when too much waits. Called from within a call.
 func (c *Conn) WriteLater(b []byte) error {
 	c.mu.Lock()
 	if c.ext != nil {
@@ -92,6 +98,10 @@ func (c *Conn) WriteLater(b []byte) error {
 	}
 	if len(b) == 0 {
 		return nil
+	}
+	if c.fullLocked(len(b), c.svc.e.maxBacklog()) {
+		c.unsentLocked()
+		return ErrBacklog
 	}
 	if c.out == nil {
 		if c.flags&flagGather != 0 {
@@ -150,11 +160,11 @@ func (c *Conn) sendLocked(head, body []byte, budget int) error {
 			return err
 		}
 	}
+	if c.fullLocked(len(head)+len(body), budget) {
+		c.unsentLocked()
+		return ErrBacklog
+	}
 	if c.out != nil {
-		if c.fullLocked(len(head)+len(body), budget) {
-			c.unsentLocked()
-			return ErrBacklog
-		}
 		c.queueLocked(head, body)
 		c.unsentLocked()
 		if c.flags&flagGather != 0 {
@@ -225,8 +235,12 @@ func (c *Conn) queueLocked(head, body []byte) {
 		c.out.first = len(head) + len(body)
 	}
 	q := c.out
-	if q.off > 0 && q.off >= len(q.b)/2 && q.flight == nil {
+	switch need := len(head) + len(body); {
+	case q.off == 0:
+	case q.flight == nil && q.off >= len(q.b)/2:
 		q.b, q.off = q.b[:copy(q.b, q.b[q.off:])], 0
+	case need > cap(q.b)-len(q.b): // it moves in any case: without what has left
+		q.b, q.off = append(make([]byte, 0, 2*(q.len()+need)), q.b[q.off:]...), 0
 	}
 	q.b = append(append(q.b, head...), body...)
 }

@@ -200,3 +200,59 @@ func TestLastWords(t *testing.T) {
 		}
 	})
 }
+
+// TestQueueStaysSmall: a backlog that never empties, part of which is always in flight,
+// takes no more memory than a few times what waits.
+func TestQueueStaysSmall(t *testing.T) {
+	const piece = 16 << 10
+	c := &Conn{out: &backlog{}}
+	q, most := c.out, 0
+	var next, left byte
+	for range 4 {
+		c.queueLocked(bytes.Repeat([]byte{next}, piece), nil)
+		next++
+	}
+	for range 1000 {
+		q.flight = q.b[q.off:]
+		c.queueLocked(bytes.Repeat([]byte{next}, piece), nil)
+		next++
+		if q.flight[0] != left || q.flight[piece-1] != left {
+			t.Fatalf("what is in flight begins with %d, want %d", q.flight[0], left)
+		}
+		left++
+		q.off, q.flight = q.off+piece, nil
+		most = max(most, cap(q.b))
+	}
+	if q.len() != 4*piece || most > 20*piece {
+		t.Errorf("%d bytes wait and took up to %d", q.len(), most)
+	}
+}
+
+// TestWriteLaterHasABudget fills it within one call: what the socket takes does not
+// count, and what was accepted arrives.
+func TestWriteLaterHasABudget(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		e.MaxBacklog = 256 << 10
+		sent := make(chan int64, 1)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			var n int64
+			piece := make([]byte, 10000)
+			for n < 64<<20 {
+				if err := c.WriteLater(piece); errors.Is(err, ErrBacklog) {
+					break
+				} else if err != nil {
+					return 0, err
+				}
+				n += int64(len(piece))
+			}
+			sent <- n
+			return len(b), io.EOF
+		}}), nil)
+		nc := dial()
+		nc.Write([]byte("x"))
+		want := <-sent
+		if got, err := io.Copy(io.Discard, nc); got != want || want >= 64<<20 || err != nil {
+			t.Errorf("%d bytes arrived of %d, %v", got, want, err)
+		}
+	})
+}
