@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -15,8 +16,9 @@ import (
 // type t, each Write one, and what is read is the content of such messages; one of
 // the other type ends the connection with StatusUnsupportedData. An orderly close of
 // the peer is io.EOF. Close closes with StatusNormal. Both ends of ctx and deadlines
-// leave the connection as it is. Text is split where the bytes are: use
-// MessageBinary for what is not UTF-8 in each Write. Blocking style only.
+// leave the connection as it is; for that, where compression was agreed upon, a
+// message is read as a whole. Text is split where the bytes are: use MessageBinary for
+// what is not UTF-8 in each Write. Blocking style only.
 func (c *Conn) NetConn(ctx context.Context, t MessageType) net.Conn {
 	n := &netConn{c: c, ctx: ctx, typ: t}
 	n.read.n, n.write.n = n, n
@@ -120,7 +122,7 @@ func (n *netConn) Read(b []byte) (int, error) {
 	defer n.rmu.Unlock()
 	for {
 		if n.r == nil {
-			t, r, err := n.c.Reader(ctx)
+			t, r, err := n.next(ctx)
 			if err != nil {
 				return 0, n.fault(ctx, "read", err)
 			}
@@ -143,6 +145,15 @@ func (n *netConn) Read(b []byte) (int, error) {
 		}
 		return m, n.fault(ctx, "read", err)
 	}
+}
+
+// next waits for a message. A decompressor cannot go on where a deadline has stopped it.
+func (n *netConn) next(ctx context.Context) (MessageType, io.Reader, error) {
+	if !n.c.pm.on {
+		return n.c.Reader(ctx)
+	}
+	t, data, err := n.c.Read(ctx)
+	return t, bytes.NewReader(data), err
 }
 
 // Write implements net.Conn.

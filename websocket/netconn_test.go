@@ -1,12 +1,16 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/net/nettest"
 )
@@ -55,4 +59,41 @@ func TestNetConnTypes(t *testing.T) {
 		}
 		synctest.Wait()
 	})
+}
+
+// TestNetConnDeadline: a deadline that passes within a message loses nothing, compressed
+// or not.
+func TestNetConnDeadline(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, 400<<10)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	for _, d := range []*Deflate{nil, {MinBytes: -1}, {ContextTakeover: true, MinBytes: -1}} {
+		client, server := pair(t, &DialOptions{Deflate: d}, &AcceptOptions{Deflate: d})
+		nc := server.NetConn(background(t), MessageBinary)
+		w, err := client.Writer(background(t), MessageBinary)
+		must(t, "writer", err)
+		_, err = w.Write(noise[:300<<10])
+		must(t, "write", err)
+		nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		got := make([]byte, 0, len(noise))
+		read := func() (err error) {
+			for err == nil && len(got) < len(noise) {
+				var n int
+				n, err = nc.Read(got[len(got):cap(got)])
+				got = got[:len(got)+n]
+			}
+			return err
+		}
+		if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%+v: %d bytes, %v, want a deadline", d, len(got), err)
+		}
+		nc.SetReadDeadline(time.Time{})
+		_, err = w.Write(noise[300<<10:])
+		must(t, "write", err)
+		must(t, "close", w.Close())
+		must(t, "read", read())
+		if !bytes.Equal(got, noise) {
+			t.Errorf("%+v: other bytes arrive", d)
+		}
+	}
 }
