@@ -20,7 +20,7 @@ const maxPings = 1024
 
 // Ping sends a ping and waits until it is answered (RFC 6455 5.5.2). While it
 // waits it reads what arrives; messages are kept for Read or the Handler, up to
-// MaxMessageBytes. It may be called from within a callback.
+// MaxMessageBytes, and then it is ErrUnread. It may be called from within a callback.
 func (c *Conn) Ping(ctx context.Context) error {
 	w := &pingWait{}
 	x := c.extra()

@@ -241,12 +241,7 @@ func (c *Conn) waitBlocking(ctx context.Context, changed <-chan struct{}) error 
 	}
 	if !s.drop.Load() && c.crowded() {
 		s.unlockRead()
-		select { // nothing is read until somebody takes a message
-		case <-changed:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return ErrUnread // nothing is heard of the peer any more
 	}
 	defer s.unlockRead()
 	if err := c.finishReader(); err != nil {
