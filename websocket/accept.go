@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -58,6 +59,11 @@ type AcceptOptions struct {
 	// Engine runs the connections of a Handler that come from a server which does not
 	// run on an engine itself, such as net/http's; nil: a goroutine for each.
 	Engine *engine.Engine
+	// Until has all connections closed with StatusGoingAway when it ends, and those that
+	// come later at once: for the end of the server, whose context it may be. Those of a
+	// Handler on an httpd.Server are told by that itself, over HTTP/1.1; nobody else is.
+	// nil: never.
+	Until context.Context
 	// Logger gets what cannot be returned. nil means slog.Default().
 	Logger *slog.Logger
 
@@ -69,8 +75,12 @@ func (o *AcceptOptions) settings() *settings {
 		return s
 	}
 	s := common{o.MaxMessageBytes, o.MaxBacklogBytes, o.PingAfter, o.PongTimeout, o.WriteTimeout, o.Deflate, o.Logger}.settings(false)
+	s.open = closedBy(o.Until)
 	if o.shared.CompareAndSwap(nil, s) {
 		o.reportOrigins(s.log)
+		if s.open != nil {
+			context.AfterFunc(o.Until, s.open.closeAll)
+		}
 		return s
 	}
 	return o.shared.Load()

@@ -210,3 +210,43 @@ func TestAfterClose(t *testing.T) {
 		}
 	})
 }
+
+// TestUntil: connections are told that the server ends, whatever their style and server,
+// and those that have ended before are forgotten.
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	on(t, func(t *testing.T, s server) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		conns, closed := make(chan *Conn, 3), make(chan error, 3)
+		o := &AcceptOptions{Until: ctx, Handler: &Funcs{
+			OnOpen:  func(c *Conn) { conns <- c },
+			OnClose: func(_ *Conn, err error) { closed <- err },
+		}}
+		addr := s.start(t, o)
+		gone := dialPeer(t, addr, "/")
+		await(t, "Open", conns)
+		gone.nc.Close()
+		await(t, "the end", closed)
+		p := dialPeer(t, addr, "/")
+		await(t, "Open", conns)
+		open := o.settings().open
+		open.mu.Lock()
+		if n := len(open.conns); n != 1 {
+			t.Errorf("%d connections are remembered, want 1", n)
+		}
+		open.mu.Unlock()
+		cancel()
+		for range 2 {
+			p.want("close 1001")
+			p.send(p.raw(fin|8, "\x03\xe9"))
+			p.want("EOF")
+			if err := await(t, "the end", closed); CloseStatus(err) != StatusGoingAway {
+				t.Errorf("closed with %v", err)
+			}
+			p = dialPeer(t, addr, "/") // too late
+		}
+		p.nc.Close()
+		await(t, "the end", closed)
+	})
+}

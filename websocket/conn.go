@@ -152,6 +152,7 @@ func (c *Conn) end(cause error) bool {
 	if first {
 		c.set1(stEnded)
 		c.leaveHubs(joined)
+		c.set.open.remove(c)
 	}
 	c.announce()
 	return first

@@ -11,6 +11,7 @@ import (
 // whose protocol c is already.
 func (c *Conn) open(ev *engine.Conn) {
 	c.ev = ev
+	c.set.open.add(c)
 	c.guarded(func() { c.h.Open(c) })
 	c.endCall()
 	c.set1(stOpen)

@@ -17,6 +17,7 @@ type settings struct {
 	writeTimeout time.Duration
 	deflate      *Deflate
 	log          *slog.Logger
+	open         *openConns // nil: without AcceptOptions.Until
 	habit        habit
 }
 

@@ -44,6 +44,7 @@ func newBlocking(nc net.Conn, set *settings, sub *string, pm deflateParams, earl
 		nc: nc, reading: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		unread: append([]byte(nil), early...),
 	}
+	set.open.add(c)
 	return c
 }
 
