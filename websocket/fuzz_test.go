@@ -1,10 +1,17 @@
 package websocket
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzExtensions: no header makes the negotiation fail in another way than by
@@ -75,3 +82,71 @@ func FuzzFeed(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAccept: no request is upgraded that does not ask for it, and no page of another
+// site may connect unless it was allowed.
+func FuzzAccept(f *testing.F) {
+	head := "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	f.Add(head+"Origin: https://a.example\r\n\r\n", "")
+	f.Add(head+"Origin: https://b.example\r\nSec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "https://*.example")
+	f.Add(head+"Origin: http://[::1]:80\r\n\r\n", "[::1]")
+	f.Add("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", "[")
+	f.Fuzz(func(t *testing.T, head, pattern string) {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
+		if err != nil {
+			return
+		}
+		o := &AcceptOptions{Origins: []string{pattern}, Subprotocols: []string{"b"}, Deflate: &Deflate{}, Logger: slog.New(slog.DiscardHandler)}
+		w := httptest.NewRecorder()
+		_, err = Accept(w, r, o) // a recorder cannot be hijacked: 501 is what would be upgraded
+		if err == nil || w.Code < 400 {
+			t.Fatalf("%d, %v", w.Code, err)
+		}
+		if w.Code != http.StatusNotImplemented {
+			return
+		}
+		h := r.Header
+		if r.Method != http.MethodGet || len(h[headerKey]) != 1 || len(h[headerVersion]) != 1 || len(h["Origin"]) > 1 {
+			t.Errorf("upgraded: %q", head)
+		}
+		if origin := h.Get("Origin"); origin != "" && pattern == "" && !strings.Contains(strings.ToLower(origin), strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(r.Host, ":80"), ":443"))) {
+			t.Errorf("a page of %q at %q", origin, r.Host)
+		}
+	})
+}
+
+// FuzzDial: whatever a server answers, Dial upgrades to what was agreed upon or fails, and
+// holds little.
+func FuzzDial(f *testing.F) {
+	f.Add("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY\r\n\r\n\x81\x02hi")
+	f.Add("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n")
+	f.Add("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: KEY\r\nSec-WebSocket-Protocol: b\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\n")
+	f.Fuzz(func(t *testing.T, answer string) {
+		d := dialer{o: &DialOptions{Subprotocols: []string{"a", "b"}, Deflate: &Deflate{}, MaxHeaderBytes: 4 << 10}}
+		must(t, "prepare", d.prepare("ws://a.example/"))
+		accept := acceptKey(d.key)
+		early, sub, pm, err := d.handshake(&scripted{in: strings.NewReader(strings.ReplaceAll(answer, "KEY", accept))})
+		if e, ok := errors.AsType[*ResponseError](err); ok && (e.StatusCode == http.StatusSwitchingProtocols || len(e.Body) > maxBody) {
+			t.Errorf("%d with %d bytes", e.StatusCode, len(e.Body))
+		}
+		if err != nil {
+			return
+		}
+		if !strings.Contains(answer, "KEY") || !strings.HasSuffix(strings.ReplaceAll(answer, "KEY", accept), string(early)) {
+			t.Errorf("upgraded by %q, with %q behind it", answer, early)
+		}
+		if sub != nil && *sub != "a" && *sub != "b" || pm.on && !pm.serverNoTakeover {
+			t.Errorf("%v and %+v were not offered", sub, pm)
+		}
+	})
+}
+
+// scripted is a connection that says what it was told to.
+type scripted struct {
+	net.Conn
+	in io.Reader
+}
+
+func (s *scripted) Read(b []byte) (int, error)      { return s.in.Read(b) }
+func (s *scripted) Write(b []byte) (int, error)     { return len(b), nil }
+func (s *scripted) SetReadDeadline(time.Time) error { return nil }
