@@ -55,18 +55,17 @@ func (c *Conn) writeEvent(head, body []byte, control bool) error {
 		return eventError(ev.WriteLater(head))
 	}
 	if !control && c.crammed(n) {
-		if st&stOffLoop == 0 {
-			return ErrBacklog
+		if st&stOffLoop != 0 {
+			c.hurry()
 		}
-		if c.hurry(); c.crammed(n) {
+		if c.crammed(n) {
 			return ErrBacklog
 		}
 	}
-	var err error
-	if len(body) > 0 {
-		err = ev.Write2(head, body)
-	} else {
-		_, err = ev.Write(head)
+	err := c.push(head, body)
+	if err == engine.ErrBacklog && st&stOffLoop != 0 {
+		c.hurry()
+		err = c.push(head, body)
 	}
 	if err == nil && st&stCork != 0 {
 		c.held = 0 // it has left with this
@@ -75,6 +74,15 @@ func (c *Conn) writeEvent(head, body []byte, control bool) error {
 		c.courier(callPatience)
 	}
 	return eventError(err)
+}
+
+// push gives a frame to the engine.
+func (c *Conn) push(head, body []byte) error {
+	if len(body) > 0 {
+		return c.ev.Write2(head, body)
+	}
+	_, err := c.ev.Write(head)
+	return err
 }
 
 // crammed reports whether too much is unsent for n bytes more.
