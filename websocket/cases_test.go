@@ -177,6 +177,13 @@ func utf8Cases() (cases []testCase) {
 			testCase{id: id + "-empty-fragments", send: append([]step{{1, ""}}, append(fragmentsOf(s), step{fin, ""})...), want: want},
 		)
 	}
+	// 6.22.*: the last two code points of each plane are no characters, and UTF-8 nevertheless.
+	for plane := range rune(17) {
+		for last := range rune(2) {
+			s := string(plane<<16 + 0xfffe + last)
+			cases = append(cases, testCase{id: fmt.Sprintf("6.22.%d", 1+2*plane+last), send: []step{text(s)}, want: []string{"text " + s}})
+		}
+	}
 	valid := "\u03ba\u1f79\u03c3\u03bc\u03b5"
 	bad := map[string]string{
 		"6.3": valid + "\xed\xa0\x80edited", "6.4": valid + "\xf4\x90\x80\x80edited", "6.6.1": "\xce", "6.6.3": valid + "\xe1", "6.6.4": valid + "\xe1\xbd",
@@ -194,6 +201,34 @@ func utf8Cases() (cases []testCase) {
 			testCase{id: id + "-fragments", send: fragments(1, s, 1), code: 1007},
 		)
 	}
+	// 6.12.*, 6.13.*, 6.14.*: continuation bytes alone, and first bytes without them.
+	for id, list := range map[string][2]int{"6.12.8": {0x80, 0xbf}, "6.13.1": {0xc0, 0xdf}, "6.13.2": {0xe0, 0xef}, "6.13.3": {0xf0, 0xf7}, "6.13.4": {0xf8, 0xfb}, "6.13.5": {0xfc, 0xfd}} {
+		all := ""
+		for b := list[0]; b <= list[1]; b++ {
+			all += string([]byte{byte(b)})
+			if id != "6.12.8" {
+				all += " "
+			}
+			cases = append(cases, testCase{id: fmt.Sprintf("%s-%x", id, b), send: []step{text(string([]byte{byte(b)}))}, code: 1007})
+		}
+		cases = append(cases, testCase{id: id, send: []step{text(all)}, code: 1007})
+	}
+	for i, s := range []string{
+		"\xc0", "\xe0\x80", "\xf0\x80\x80", "\xf8\x80\x80\x80", "\xfc\x80\x80\x80\x80",
+		"\xdf", "\xef\xbf", "\xf7\xbf\xbf", "\xfb\xbf\xbf\xbf", "\xfd\xbf\xbf\xbf\xbf",
+	} {
+		cases = append(cases, testCase{id: fmt.Sprintf("6.14.%d-whole", i+1), send: []step{text(s)}, code: 1007})
+	}
+	for n := 2; n <= 6; n++ {
+		cases = append(cases, testCase{id: fmt.Sprintf("6.12.%d-many", n+1), send: []step{text(strings.Repeat("\x80\xbf", n)[:n+1])}, code: 1007})
+	}
+	// 6.1.*: empty texts.
+	cases = append(
+		cases,
+		testCase{id: "6.1.1", send: []step{text("")}, want: []string{"text "}},
+		testCase{id: "6.1.2", send: []step{{1, ""}, {0, ""}, {fin, ""}}, want: []string{"text "}},
+		testCase{id: "6.1.3", send: []step{{1, ""}, {0, "middle frame payload"}, {fin, ""}}, want: []string{"text middle frame payload"}},
+	)
 	// 6.4.*: the fault must show before the message has ended.
 	for id, s := range map[string]string{"6.4.1-early": valid + "\xf4\x90", "6.4.2-early": valid + "\xed\xa0", "6.4.3-early": "\xc0"} {
 		cases = append(cases, testCase{id: id, send: []step{{1, s}}, code: 1007})
