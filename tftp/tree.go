@@ -22,7 +22,8 @@ func (t rootTree) Open(name string) (fs.File, error) {
 }
 
 // Stat and ReadDir are what a search without regard to case asks for.
-func (t rootTree) Stat(name string) (fs.FileInfo, error)      { return t.root.Stat(name) }
+func (t rootTree) Stat(name string) (fs.FileInfo, error) { return t.root.Stat(name) }
+
 func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(t.root.FS(), name) }
 
 // errNotRegular is the answer to requests for a folder, a device or a pipe: these

@@ -14,7 +14,8 @@ func TestParseQuirk(t *testing.T) {
 	for spec, want := range map[string]tftp.Quirk{
 		"mac=00-1B-78,blksize=1024": {Name: "mac=00-1B-78,blksize=1024", MAC: "00:1b:78", MaxBlockSize: 1024},
 		"name=old ones,net=10.0.5.7/24,windowsize=1,ignore=tsize+rollover": {
-			Name: "old ones", Net: netip.MustParsePrefix("10.0.5.0/24"), MaxWindowSize: 1, IgnoreOptions: []string{"tsize", "rollover"}},
+			Name: "old ones", Net: netip.MustParsePrefix("10.0.5.0/24"), MaxWindowSize: 1, IgnoreOptions: []string{"tsize", "rollover"},
+		},
 		"net=10.0.5.7,ignore=*":  {Name: "net=10.0.5.7,ignore=*", Net: netip.MustParsePrefix("10.0.5.7/32"), IgnoreOptions: []string{"*"}},
 		"name=all,rollover=1":    {Name: "all", RolloverToOne: true},
 		"net=fd00::/8,blksize=8": {Name: "net=fd00::/8,blksize=8", Net: netip.MustParsePrefix("fd00::/8"), MaxBlockSize: 8},
