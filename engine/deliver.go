@@ -143,8 +143,8 @@ func (l *loop) strangerLocked(c *Conn, ev event) {
 // checkDeadline works off a connection that the wheel gave back: its deadline
 // may have moved on since it was put there.
 func (l *loop) checkDeadline(w *worker, c *Conn) bool {
-	at := c.deadline.Load()
 	c.mu.Lock()
+	at := c.deadline.Load() // not before: a call that has just ended may have moved it
 	c.checkAt = 0
 	switch {
 	case at == 0 || c.flags&(flagClosed|flagDetached) != 0:

@@ -58,6 +58,7 @@ type Engine struct {
 	fallbacks atomic.Uint64
 	births    atomic.Uint64 // connections so far
 	trimmer   *time.Timer   // guarded by mu; nil: no burst to clean up after
+	pollers   newPollerFunc // nil: newPoller; for tests
 	listeners atomic.Int32  // those there were: loops know each by a negative number
 	trimmed   uint64        // calls when the trimmer looked last; guarded by mu
 }
@@ -124,7 +125,11 @@ func (e *Engine) startLoops(d Driver) error {
 	all := make([]*loop, n)
 	for i := range all {
 		l := &loop{e: e, accept: map[int32]*acceptor{}, claim: flagBusy, brief: e.Patience >= 0 && e.patience() <= tick/2}
-		p, err := newPoller(d, &l.parked)
+		open := newPoller
+		if e.pollers != nil {
+			open = e.pollers
+		}
+		p, err := open(d, &l.parked)
 		if err != nil {
 			for _, l := range all[:i] {
 				l.poll.close()

@@ -9,8 +9,6 @@ import (
 // newPollerFunc makes a poller; parked says whether its loop waits, or is about to.
 type newPollerFunc func(d Driver, parked *atomic.Bool) (poller, error)
 
-var _ newPollerFunc = newPoller
-
 // poller is the seam between a loop and the kernel, one per loop. It is shaped
 // by completions: the loop asks for input (arm), for room to send (armSend) and
 // for new connections (listen), and reaps what has finished. Pollers that know

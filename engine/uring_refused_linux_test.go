@@ -8,28 +8,29 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 func init() {
-	childJobs["refused"] = func() error { return childRefused(unix.SYS_IO_URING_SETUP) }
-	childJobs["unused"] = func() error { return childRefused(unix.SYS_IO_URING_ENTER) }
+	childJobs["refused"] = childRefused
 	childJobs["broken"] = childBroken
 }
 
-// refuse has the kernel answer EPERM to a system call of this process, as the filter
+// refuse has the kernel answer a system call of this process with errno, as the filter
 // of a container does.
-func refuse(call uint32) error {
+func refuse(call uint32, with unix.Errno) error {
 	const load, jumpEqual, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	filter := []unix.SockFilter{
 		{Code: load, K: 0}, // the number of the system call
 		{Code: jumpEqual, Jf: 1, K: call},
-		{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(with)},
 		{Code: ret, K: unix.SECCOMP_RET_ALLOW},
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -43,37 +44,72 @@ func refuse(call uint32) error {
 	return nil
 }
 
-// childRefused says what an engine does where a system call of the ring is refused.
-func childRefused(call uint32) error {
-	if err := refuse(call); err != nil {
+// childRefused says what an engine does where a system call of the ring, its first
+// argument, fails with the error that is the second.
+func childRefused() error {
+	call, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		return err
+	}
+	errno, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		return err
+	}
+	if err := refuse(uint32(call), unix.Errno(errno)); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	err = (&Engine{Driver: DriverUring}).Serve(ctx, ln, nil, nil)
-	fmt.Println(errors.Is(err, os.ErrPermission), strings.Contains(fmt.Sprint(err), "uring"))
+	asked := (&Engine{Driver: DriverUring}).Serve(ctx, ln, nil, nil)
+	fmt.Println(errors.Is(asked, unix.Errno(errno)) || errors.Is(asked, errOldKernel), strings.Contains(fmt.Sprint(asked), "uring"))
+	if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
 	var log bytes.Buffer
 	e := &Engine{Loops: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	d, err := e.startFirst([]Driver{DriverUring, DriverEpoll})
-	fmt.Println(d, err, e.DriverInUse(), e.Fallbacks())
-	fmt.Println(strings.Count(log.String(), "\n"), strings.Contains(log.String(), "driver=uring instead=epoll") && strings.Contains(log.String(), "seccomp"))
+	ended := make(chan error, 1)
+	go func() { ended <- e.Serve(ctx, ln, same(&proto{data: echo}), nil) }()
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.Write([]byte("x"))
+	_, err = nc.Read(make([]byte, 1))
+	fmt.Println(err, e.DriverInUse(), e.Fallbacks())
+	nc.Close()
+	cancel()
+	fmt.Println(<-ended, strings.Count(log.String(), "\n"), strings.Contains(log.String(), "driver=uring instead=epoll"))
 	return nil
 }
 
-// TestUringRefused runs in processes that may not make a ring, or not use it: who
-// asks for it is told why, and the automatic choice falls back, with one line of log.
+// TestUringRefused runs in processes that may not make a ring, or not use it, or whose
+// kernel is too old: who asks for it is told why, and the automatic choice serves with
+// epoll, with one line of log.
 func TestUringRefused(t *testing.T) {
-	for _, job := range []string{"refused", "unused"} {
-		t.Run(job, func(t *testing.T) {
-			needs(t, DriverUring)
-			c := startChild(t, job)
+	needs(t, DriverUring)
+	for _, refused := range []struct {
+		call  int
+		errno unix.Errno
+	}{
+		{unix.SYS_IO_URING_SETUP, unix.EPERM},  // a container, or the sysctl
+		{unix.SYS_IO_URING_SETUP, unix.EACCES}, // a security module
+		{unix.SYS_IO_URING_SETUP, unix.ENOSYS}, // no io_uring at all
+		{unix.SYS_IO_URING_SETUP, unix.ENOMEM}, // too little locked memory
+		{unix.SYS_IO_URING_SETUP, unix.EINVAL}, // flags that an old kernel does not know
+		{unix.SYS_IO_URING_REGISTER, unix.EPERM},
+		{unix.SYS_IO_URING_REGISTER, unix.EINVAL}, // a kernel without buffers
+		{unix.SYS_IO_URING_ENTER, unix.EPERM},
+	} {
+		t.Run(fmt.Sprintf("%d %v", refused.call, refused.errno), func(t *testing.T) {
+			c := startChild(t, "refused", strconv.Itoa(refused.call), strconv.Itoa(int(refused.errno)))
 			c.says("true true")
-			c.says("epoll <nil> epoll 1")
-			c.says("1 true")
+			c.says("<nil> epoll 1")
+			c.says("<nil> 1 true")
 		})
 	}
 }
@@ -84,7 +120,7 @@ func childBroken() error {
 	if err != nil {
 		return err
 	}
-	if err := refuse(unix.SYS_IO_URING_ENTER); err != nil {
+	if err := refuse(unix.SYS_IO_URING_ENTER, unix.EPERM); err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
 	for range 10 {
