@@ -41,7 +41,7 @@ func (c *Conn) waitEvent(ctx context.Context, changed <-chan struct{}) error {
 
 // openPatience is how long a call may wait for Open to return: what Open has started may
 // do so, but Open itself would wait for ever.
-const openPatience = 5 * time.Second
+const openPatience = 2 * time.Second
 
 // ended waits for the end of the connection, and reads nothing itself. The result is
 // the cause, or the end of ctx.
