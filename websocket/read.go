@@ -169,7 +169,11 @@ func (r *messageReader) Read(b []byte) (int, error) {
 	case r.z == nil:
 		return r.plain(b)
 	}
-	return r.inflated(b)
+	n, err := r.inflated(b)
+	if err == nil && !r.attached {
+		r.drain() // z has all of it, and may not be asked again; a fault is for the next Read
+	}
+	return n, err
 }
 
 // plain reads what was not compressed.

@@ -178,6 +178,14 @@ func TestReaderLeft(t *testing.T) {
 	t.Parallel()
 	message := json1(rand.New(rand.NewPCG(1, 2)), leftBytes)
 	for _, d := range []*Deflate{nil, {MinBytes: -1}, {ContextTakeover: true, MinBytes: -1}} {
+		small, other := pair(t, &DialOptions{Deflate: d}, &AcceptOptions{Deflate: d})
+		for range 3 { // one that a decompressor holds as a whole
+			must(t, "write", small.Write(background(t), MessageText, []byte(message[:3000])))
+			_, r, err := other.Reader(background(t))
+			must(t, "reader", err)
+			_, err = io.ReadFull(r, make([]byte, 100))
+			must(t, "read", err)
+		}
 		for _, of := range []string{"client", "server"} {
 			t.Run(fmt.Sprintf("%s %+v", of, d), func(t *testing.T) {
 				t.Parallel()
