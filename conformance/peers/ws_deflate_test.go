@@ -3,6 +3,7 @@ package peers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -94,6 +95,58 @@ func (p ourDeflate) receive(ctx context.Context) (bool, []byte, error) {
 }
 
 func (p ourDeflate) close() { p.c.CloseNow() }
+
+// ourLeaver is ours as one who reads what comes in pieces: the server sends each message
+// twice, of the first a Reader leaves some, and a Ping may read further meanwhile (not with
+// gws, whose own handler answers pings without their payload: RFC 6455 5.5.3).
+type ourLeaver struct {
+	ourDeflate
+	r    *rand.Rand
+	sent chan error // of the messages in progress
+	ping bool
+}
+
+func dialOurLeaver(ctx context.Context, addr string, takeover bool, w *wire) (deflatePeer, error) {
+	p, err := dialOurDeflate(ctx, addr, takeover, w)
+	if err != nil {
+		return nil, err
+	}
+	return ourLeaver{p.(ourDeflate), rand.New(rand.NewPCG(w.seed, 2)), make(chan error, 1), true}, nil
+}
+
+func dialOurQuietLeaver(ctx context.Context, addr string, takeover bool, w *wire) (deflatePeer, error) {
+	p, err := dialOurLeaver(ctx, addr, takeover, w)
+	if err != nil {
+		return nil, err
+	}
+	quiet := p.(ourLeaver)
+	quiet.ping = false
+	return quiet, nil
+}
+
+func (p ourLeaver) send(ctx context.Context, text bool, parts [][]byte) error {
+	go func() { // the server may have to be read from meanwhile
+		p.sent <- errors.Join(p.ourDeflate.send(ctx, text, parts), p.ourDeflate.send(ctx, text, parts))
+	}()
+	return nil
+}
+
+func (p ourLeaver) receive(ctx context.Context) (bool, []byte, error) {
+	_, r, err := p.c.Reader(ctx)
+	if err != nil {
+		return false, nil, err
+	}
+	if _, err := io.CopyN(io.Discard, r, int64(p.r.IntN(2000))); err != nil && err != io.EOF {
+		return false, nil, err
+	}
+	if p.ping && p.r.IntN(2) == 0 {
+		if err := p.c.Ping(ctx); err != nil {
+			return false, nil, err
+		}
+	}
+	text, data, err := p.ourDeflate.receive(ctx)
+	return text, data, errors.Join(err, <-p.sent)
+}
 
 // The client of coder/websocket.
 type coderDeflate struct{ c *coder.Conn }
@@ -247,6 +300,8 @@ func TestWSDeflateAgainst(t *testing.T) {
 		{"gws to ours", ourEcho, dialGws},
 		{"ours to coder", coderEcho, dialOurDeflate},
 		{"ours to gws", gwsServer, dialOurDeflate},
+		{"ours to coder, left", coderEcho, dialOurLeaver},
+		{"ours to gws, left", gwsServer, dialOurQuietLeaver},
 	} {
 		for _, takeover := range []bool{false, true} {
 			for seed := range uint64(3) {
@@ -263,6 +318,9 @@ func TestWSDeflateAgainst(t *testing.T) {
 					}
 					defer p.close()
 					total := exchangeDeflate(ctx, t, p, rand.New(rand.NewPCG(seed, 1)))
+					if _, twice := p.(ourLeaver); twice {
+						total *= 2
+					}
 					if sent := w.sent.Load(); sent > total/2 {
 						t.Errorf("%d bytes of messages were %d on the wire: they were not compressed", total, sent)
 					}
