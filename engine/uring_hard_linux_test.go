@@ -253,12 +253,13 @@ func TestUringOverflow(t *testing.T) {
 	e := &Engine{Driver: DriverUring, Loops: 1, pollers: func(_ Driver, parked *atomic.Bool) (poller, error) {
 		return newRing(parked, ringSizes{entries: 4, completions: 8})
 	}}
-	conns := make(chan *Conn, 100)
+	var waiting sync.Map // the peer's address: who waits for its Conn, a chan *Conn
 	dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
 		if string(b) != "more" {
 			return echo(c, b)
 		}
-		conns <- c
+		who, _ := waiting.Load(c.RemoteAddr())
+		who.(chan *Conn) <- c
 		c.Go(func() {
 			b, err := c.More(nil, 5*time.Second)
 			if err != nil {
@@ -275,12 +276,15 @@ func TestUringOverflow(t *testing.T) {
 			nc := dial()
 			wg.Go(func() {
 				if i%2 == 0 {
+					found := make(chan *Conn, 1)
+					waiting.Store(addrPort(nc.LocalAddr()), found)
 					nc.Write([]byte("more"))
-					c := <-conns
-					posted := make(chan bool)
-					if c.Post(func() { close(posted) }) == nil { // it may be another's, and closed
-						<-posted
+					c, posted := <-found, make(chan bool)
+					if err := c.Post(func() { close(posted) }); err != nil {
+						t.Error(err)
+						return
 					}
+					<-posted
 				}
 				roundTrip(t, nc, noise(1000))
 				nc.Close()
