@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/burrownet/burrow/engine"
+	"github.com/burrownet/burrow/internal/unwrap"
 )
 
 // AccessLog wraps a handler and writes one line per request when the handler
@@ -49,10 +50,11 @@ func (l *AccessLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.Handler.ServeHTTP(w, r)
 		return
 	}
-	uw := &upgradingWriter{countingWriter{ResponseWriter: w, head: r.Method == http.MethodHead}, findUpgrader(w)}
+	up, upgrades := unwrap.Find[upgrader](w)
+	uw := &upgradingWriter{countingWriter{ResponseWriter: w, head: r.Method == http.MethodHead}, up}
 	cw := &uw.countingWriter
 	w = cw
-	if uw.upgrader != nil {
+	if upgrades {
 		w = uw
 	}
 	// The handler may change the request's URL and method.
@@ -256,21 +258,6 @@ func (w *countingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // upgrader is the ResponseWriter of a Server, for HTTP/1.
 type upgrader interface {
 	Upgrade(p engine.Protocol) (*engine.Conn, error)
-}
-
-// findUpgrader finds it behind what wraps it, as http.ResponseController does; nil
-// where there is none.
-func findUpgrader(w http.ResponseWriter) upgrader {
-	for {
-		switch t := w.(type) {
-		case upgrader:
-			return t
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return nil
-		}
-	}
 }
 
 // upgradingWriter is the countingWriter of a ResponseWriter that can be upgraded.

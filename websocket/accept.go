@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/burrownet/burrow/engine"
+	"github.com/burrownet/burrow/internal/unwrap"
 )
 
 // AcceptOptions are the options of Accept; nil means none. One value may serve all
@@ -140,7 +141,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, p *Protoco
 	}
 	head := a.head(r, header)
 	if h != nil {
-		if u := findUpgrader(w); u != nil {
+		if u, ok := unwrap.Find[upgrader](w); ok {
 			return a.inPlace(u, head)
 		}
 	}

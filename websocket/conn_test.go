@@ -106,11 +106,8 @@ func TestWriteGoesOn(t *testing.T) {
 // that has ended before does not.
 func TestWriteEndsTLS(t *testing.T) {
 	t.Parallel()
-	conns := make(chan *Conn, 1)
-	addr := servers()[0].secured().start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
-	p := dialPeer(t, addr, "/")
+	p, c := servers()[0].secured().pair(t, &AcceptOptions{})
 	p.socket().SetReadBuffer(4 << 10)
-	c := await(t, "the connection", conns)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := c.Write(ctx, MessageText, []byte("not begun")); !errors.Is(err, context.Canceled) {

@@ -81,10 +81,7 @@ func TestEventOrder(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	drivers(t, func(t *testing.T, s server) {
-		conns := make(chan *Conn, 1)
-		addr := s.start(t, &AcceptOptions{MaxBacklogBytes: 256 << 10, Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
-		p := dialPeer(t, addr, "/")
-		c := await(t, "Open", conns)
+		p, c := s.pair(t, &AcceptOptions{MaxBacklogBytes: 256 << 10})
 		message := make([]byte, 10<<10)
 		sent := 0
 		deadline := time.Now().Add(patience)
@@ -116,10 +113,7 @@ func TestSlowReader(t *testing.T) {
 func TestPingFlood(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, s server) {
-		conns := make(chan *Conn, 1)
-		addr := s.start(t, &AcceptOptions{WriteTimeout: 2 * time.Second, Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
-		p := dialPeer(t, addr, "/")
-		c := await(t, "Open", conns)
+		p, c := s.pair(t, &AcceptOptions{WriteTimeout: 2 * time.Second})
 		var flood []byte
 		for range 500 {
 			flood = append(flood, p.raw(fin|9, strings.Repeat("p", 125))...)

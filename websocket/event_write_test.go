@@ -135,10 +135,7 @@ func TestCallbackWrites(t *testing.T) {
 func TestEngineBacklog(t *testing.T) {
 	t.Parallel()
 	drivers(t, func(t *testing.T, s server) {
-		conns := make(chan *Conn, 1)
-		addr := s.start(t, &AcceptOptions{MaxBacklogBytes: 1 << 30, Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
-		p := dialPeer(t, addr, "/")
-		c := await(t, "Open", conns)
+		p, c := s.pair(t, &AcceptOptions{MaxBacklogBytes: 1 << 30})
 		message := make([]byte, 500<<10)
 		sent := 0
 		for ; sent < 1000; sent++ {
@@ -165,10 +162,7 @@ func TestEngineBacklog(t *testing.T) {
 func TestMessageTypes(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, s server) {
-		conns := make(chan *Conn, 1)
-		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
-		p := dialPeer(t, addr, "/")
-		c := await(t, "Open", conns)
+		p, c := s.pair(t, &AcceptOptions{})
 		for _, typ := range []MessageType{0, 3, 8, 9, 10, 0x81} {
 			if err := c.Write(background(t), typ, []byte("x")); !errors.Is(err, errMessageType) {
 				t.Errorf("Write of type %d: %v", typ, err)
@@ -189,10 +183,7 @@ func TestMessageTypes(t *testing.T) {
 func TestWriterAbandoned(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, s server) {
-		conns := make(chan *Conn, 1)
-		addr := s.start(t, &AcceptOptions{Handler: &Funcs{OnOpen: func(c *Conn) { conns <- c }}})
-		p := dialPeer(t, addr, "/")
-		c := await(t, "Open", conns)
+		p, c := s.pair(t, &AcceptOptions{})
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		w, err := c.Writer(ctx, MessageText)
@@ -208,8 +199,7 @@ func TestWriterAbandoned(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		// One that is closed in time leaves nothing behind.
-		p = dialPeer(t, addr, "/")
-		c = await(t, "Open", conns)
+		p, c = s.pair(t, &AcceptOptions{})
 		ctx, cancel = context.WithCancel(context.Background())
 		w, err = c.Writer(ctx, MessageText)
 		must(t, "writer", err)

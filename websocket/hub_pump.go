@@ -6,8 +6,8 @@ import (
 )
 
 // pump goes on for connections for which something waits: those that were slow, and
-// all of them with a gathering window. A timer runs it, while there are any: engines
-// do not report that a socket takes more.
+// all of them with a gathering window. A timer runs it, while there are any: no event
+// tells that another writer is done, and an engine's tells of the end of a backlog only.
 type pump struct {
 	mu      sync.Mutex // guards the rest; taken last
 	timer   *time.Timer

@@ -63,6 +63,16 @@ func (p *peer) socket() *net.TCPConn {
 	return p.nc.(*net.TCPConn)
 }
 
+// pair starts a server in event style, and returns both ends of a connection to it.
+// o.Handler is replaced.
+func (s server) pair(t testing.TB, o *AcceptOptions) (*peer, *Conn) {
+	t.Helper()
+	conns := make(chan *Conn, 1)
+	o.Handler = &Funcs{OnOpen: func(c *Conn) { conns <- c }}
+	p := dialPeer(t, s.start(t, o), "/")
+	return p, await(t, "Open", conns)
+}
+
 // dialServer has our client connect to a server.
 func dialServer(t testing.TB, addr string, o *DialOptions) *Conn {
 	t.Helper()

@@ -45,20 +45,6 @@ type upgrader interface {
 	Upgrade(p engine.Protocol) (*engine.Conn, error)
 }
 
-// findUpgrader looks for one behind what wraps it, as http.ResponseController does.
-func findUpgrader(w http.ResponseWriter) upgrader {
-	for {
-		switch t := w.(type) {
-		case upgrader:
-			return t
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return nil
-		}
-	}
-}
-
 // inPlace upgrades a connection of an engine.
 func (a *acceptance) inPlace(u upgrader, head []byte) (*Conn, error) {
 	c := newEvent(a.h, a.o.settings(), a.sub, a.pm)
