@@ -27,19 +27,20 @@ const (
 
 // Client gets and puts files. The zero value asks for blocks that fill an
 // Ethernet frame and windows of 16, and takes what the server grants. Its
-// methods may be called concurrently; fields are not written meanwhile.
+// methods may be called concurrently; fields are not written meanwhile. With one that
+// is out of its range they fail before anything is sent.
 type Client struct {
-	// BlockSize is the blksize to ask for, in bytes, 8 to 65464. 0: 1468, or 1448
-	// over IPv6; negative: not asked for, which means 512.
+	// BlockSize is the blksize to ask for, in bytes, 8 to 65464 (RFC 2348). 0: 1468,
+	// or 1448 over IPv6; negative: not asked for, which means 512.
 	BlockSize int
-	// WindowSize is the windowsize to ask for, in blocks, 1 to 65535. 0:
-	// DefaultClientWindow; negative: not asked for, which means 1.
+	// WindowSize is the windowsize to ask for, in blocks, 1 to 65535 (RFC 7440).
+	// 0: DefaultClientWindow; negative: not asked for, which means 1.
 	WindowSize int
 	// Timeout is when a packet is first sent again, until the round trip is known.
 	// 0: DefaultTimeout.
 	Timeout time.Duration
 	// AskTimeout has the server use Timeout too: as the option timeout when it is
-	// whole seconds, else as utimeout.
+	// whole seconds, else as utimeout. It can be 10 milliseconds to 255 seconds then.
 	AskTimeout bool
 	// Rollover asks for the number that follows block 65535: "0" or "1". Empty:
 	// not asked for.
@@ -160,7 +161,11 @@ func (c *Client) attempts(ctx context.Context, server, name string, op opcode, p
 	}
 	began := time.Now()
 	defer func() { rec.Milliseconds = milliseconds(time.Since(began)) }()
-	addrs, err := resolve(ctx, server)
+	err := c.check()
+	var addrs []netip.AddrPort
+	if err == nil {
+		addrs, err = resolve(ctx, server)
+	}
 	if err == nil {
 		err = c.try(ctx, rec, addrs, op, prepare)
 	}
@@ -323,14 +328,14 @@ func (c *Client) options(op opcode, server netip.Addr, size int64) options {
 		}
 	}
 	if block > 0 {
-		add(optBlockSize, int64(min(max(block, minBlockSize), maxBlockSize)))
+		add(optBlockSize, int64(block))
 	}
 	window := c.WindowSize
 	if window == 0 {
 		window = DefaultClientWindow
 	}
 	if window > 0 {
-		add(optWindowSize, int64(min(window, maxWindowSize)))
+		add(optWindowSize, int64(window))
 	}
 	if c.AskTimeout {
 		if d := c.timeout(); d%time.Second == 0 {

@@ -407,3 +407,21 @@ func TestClientByHand(t *testing.T) {
 		}
 	})
 }
+
+// TestClientSettings: what is out of its range is refused before anything is sent.
+func TestClientSettings(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]*Client{
+		"BlockSize is 7, it can be 8 to 65464":                           {BlockSize: 7},
+		"BlockSize is 65465, it can be 8 to 65464":                       {BlockSize: 65465},
+		"WindowSize is 65536, it can be 1 to 65535":                      {WindowSize: 65536},
+		"Timeout is 4m16s, a server can be asked for 10ms to 4m15s":      {Timeout: 256 * time.Second, AskTimeout: true},
+		"Timeout is 9.999999ms, a server can be asked for 10ms to 4m15s": {Timeout: 10*time.Millisecond - 1, AskTimeout: true},
+		`Rollover is "2", it can be "0" or "1"`:                          {Rollover: "2"},
+	} {
+		rec, err := c.Get(t.Context(), "no such host.invalid", "f", io.Discard)
+		if err == nil || err.Error() != "tftp: get f: "+want || rec.Result != ResultFailed {
+			t.Errorf("got %v, want %s; record %+v", err, want, rec)
+		}
+	}
+}

@@ -10,16 +10,11 @@ import (
 // check finds settings that mean nothing. Where negative means unlimited, or none,
 // that is said at the field.
 func (s *Server) check() error {
-	for _, size := range []struct {
-		name           string
-		v, least, most int
-	}{
-		{"BlockSize", s.BlockSize, minBlockSize, maxBlockSize},
-		{"WindowSize", s.WindowSize, 1, maxWindowSize},
-	} {
-		if size.v != 0 && (size.v < size.least || size.v > size.most) {
-			return fmt.Errorf("%s is %d, it can be %d to %d", size.name, size.v, size.least, size.most)
-		}
+	if err := inRange("BlockSize", s.BlockSize, minBlockSize, maxBlockSize); err != nil {
+		return err
+	}
+	if err := inRange("WindowSize", s.WindowSize, 1, maxWindowSize); err != nil {
+		return err
 	}
 	for _, q := range s.Quirks {
 		if q.MaxBlockSize < 0 || q.MaxWindowSize < 0 {
@@ -35,6 +30,32 @@ func (s *Server) check() error {
 	case s.PortMin == 0 && s.PortMax == 0:
 	case s.PortMin < 1 || s.PortMax < s.PortMin || s.PortMax > 65535:
 		return errors.New("PortMin and PortMax are not a range of ports")
+	}
+	return nil
+}
+
+// check finds settings that mean nothing.
+func (c *Client) check() error {
+	if err := inRange("BlockSize", max(c.BlockSize, 0), minBlockSize, maxBlockSize); err != nil {
+		return err
+	}
+	if err := inRange("WindowSize", max(c.WindowSize, 0), 1, maxWindowSize); err != nil {
+		return err
+	}
+	switch d := c.timeout(); {
+	case c.AskTimeout && (d < minTimeout || d > maxTimeout):
+		return fmt.Errorf("Timeout is %v, a server can be asked for %v to %v", d, minTimeout, maxTimeout)
+	case c.Rollover != "" && c.Rollover != "0" && c.Rollover != "1":
+		return fmt.Errorf(`Rollover is %q, it can be "0" or "1"`, c.Rollover)
+	}
+	return nil
+}
+
+// inRange says what is wrong with a setting that is neither 0, its default, nor in its
+// range.
+func inRange(name string, v, least, most int) error {
+	if v != 0 && (v < least || v > most) {
+		return fmt.Errorf("%s is %d, it can be %d to %d", name, v, least, most)
 	}
 	return nil
 }

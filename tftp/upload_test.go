@@ -41,11 +41,6 @@ func into(u Upload) func(context.Context, *Request) (Upload, error) {
 	return func(context.Context, *Request) (Upload, error) { return u, nil }
 }
 
-// held is an upload whose commit waits for the test.
-func held() *slowUpload {
-	return &slowUpload{hold: make(chan struct{}), ending: make(chan struct{}, 1)}
-}
-
 // TestSlowDisk: the time that it takes to store is neither side's silence.
 func TestSlowDisk(t *testing.T) {
 	t.Parallel()
@@ -66,18 +61,26 @@ func TestSlowDisk(t *testing.T) {
 	}
 }
 
+// storing is a server that has all of a file, and stores it until the test closes
+// u.hold.
+func storing(t *testing.T) (u *slowUpload, r *running, h *hand, last *packet) {
+	t.Helper()
+	u = &slowUpload{hold: make(chan struct{}), ending: make(chan struct{}, 1)}
+	r = serve(t, slow(&Server{Create: into(u)}), false)
+	h = newHand(t, r)
+	h.ask(opWRQ, "f")
+	h.expect("ACK 0")
+	last = &packet{op: opDATA, block: 1, data: []byte("hello")}
+	h.say(last)
+	<-u.ending
+	return u, r, h, last
+}
+
 // TestReassured: who asks while its last block is stored is told that somebody is
 // there, with the ACK that it has already, now and then.
 func TestReassured(t *testing.T) {
 	t.Parallel()
-	u := held()
-	r := serve(t, slow(&Server{Create: into(u)}), false)
-	h := newHand(t, r)
-	h.ask(opWRQ, "f")
-	h.expect("ACK 0")
-	last := &packet{op: opDATA, block: 1, data: []byte("hello")}
-	h.say(last)
-	<-u.ending
+	u, r, h, last := storing(t)
 	h.say(last)
 	h.expect("ACK 0")
 	h.say(last)
@@ -93,13 +96,7 @@ func TestReassured(t *testing.T) {
 // then.
 func TestLeavesWhileStored(t *testing.T) {
 	t.Parallel()
-	u := held()
-	r := serve(t, slow(&Server{Create: into(u)}), false)
-	h := newHand(t, r)
-	h.ask(opWRQ, "f")
-	h.expect("ACK 0")
-	h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
-	<-u.ending
+	u, r, h, _ := storing(t)
 	h.say(&packet{op: opERROR, message: "too slow"})
 	h.to = r.addr
 	h.ask(opWRQ, "g") // and begins anew: not before that is settled
@@ -114,13 +111,7 @@ func TestLeavesWhileStored(t *testing.T) {
 // client is told what came of it.
 func TestStopWhileStored(t *testing.T) {
 	t.Parallel()
-	u := held()
-	r := serve(t, slow(&Server{Create: into(u)}), false)
-	h := newHand(t, r)
-	h.ask(opWRQ, "f")
-	h.expect("ACK 0")
-	h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
-	<-u.ending
+	u, r, h, _ := storing(t)
 	ended := make(chan error, 1)
 	go func() { ended <- r.stop() }()
 	h.expectNothing()
