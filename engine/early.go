@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io"
 	"net"
 )
 
@@ -10,6 +11,16 @@ type early struct {
 	greeted  bool   // the preface is over; owned by the call
 	deadline int64  // the protocol's own: Conn.deadline is that of the handshake; owned by the call
 	first    []byte // what was written so far: it waits for TLS; guarded by Conn.mu
+	cause    error  // why it will not be over; owned by the call
+}
+
+// refused notes that what comes before the protocol has failed. Closed gets the cause.
+// Whoever connects can cause it: so the log has it at the level of debugging only.
+func (c *Conn) refused(what string, cause error) {
+	c.ext.early.cause = cause
+	if cause != io.EOF {
+		c.svc.e.logger().Debug("engine: "+what+" failed", "peer", c.RemoteAddr(), "err", cause)
+	}
 }
 
 // lateLocked ends that: the protocol's deadline is in force from now on. c.mu is held.

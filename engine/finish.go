@@ -88,6 +88,9 @@ func (c *Conn) finish(err error) {
 	}
 	c.mu.Unlock()
 	if x != nil {
+		if x.early != nil && x.early.cause != nil {
+			err = x.early.cause
+		}
 		if x.nc != nil {
 			x.nc.Close()
 		}

@@ -195,6 +195,7 @@ func (g *goroutineDriver) open(c *Conn) error {
 			err = ErrUnread
 		}
 		if err != nil {
+			c.refused("preface", err)
 			return err
 		}
 		if used >= 0 {
@@ -211,6 +212,7 @@ func (g *goroutineDriver) open(c *Conn) error {
 	tc := tls.Server(under, o.TLS)
 	err := tc.HandshakeContext(context.Background())
 	if err != nil {
+		c.refused("TLS handshake", err)
 		if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && speaksText(re.RecordHeader) {
 			nc.Write(o.NotTLS)
 			if cw, ok := nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {

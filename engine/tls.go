@@ -166,6 +166,7 @@ func (c *Conn) preface() bool {
 		err = ErrUnread
 	}
 	if err != nil {
+		c.refused("preface", err)
 		c.Close()
 		return false
 	}
@@ -217,6 +218,7 @@ type Handshaker interface{ Handshaken(c *Conn) }
 
 // refuse ends a connection whose handshake failed.
 func (c *Conn) refuse(err error) {
+	c.refused("TLS handshake", err)
 	if re, ok := errors.AsType[tls.RecordHeaderError](err); ok && re.Conn != nil && len(c.svc.opts.NotTLS) > 0 && speaksText(re.RecordHeader) {
 		c.send(c.svc.opts.NotTLS, nil, math.MaxInt)
 	}

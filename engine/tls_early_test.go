@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -235,4 +238,33 @@ func TestAccessorsOfOthers(t *testing.T) {
 		close(stop)
 		wg.Wait()
 	})
+}
+
+// TestRefusedEarly: why a connection ended before it began is what Closed gets, and
+// what who debugs finds in the log.
+func TestRefusedEarly(t *testing.T) {
+	noPreface := errors.New("no preface")
+	for what, opts := range map[string]*ServeOptions{
+		"TLS handshake": withTLS(t),
+		"preface":       {Preface: func(*Conn, []byte) (int, error) { return 0, noPreface }},
+	} {
+		t.Run(what, func(t *testing.T) {
+			on(t, func(t *testing.T, e *Engine) {
+				var log bytes.Buffer
+				e.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				closed := make(chan error, 1)
+				dial := serve(t, e, same(&proto{closed: func(_ *Conn, err error) { closed <- err }}), opts)
+				nc := dial()
+				nc.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+				nc.(*net.TCPConn).CloseWrite()
+				err := <-closed
+				if _, ok := errors.AsType[tls.RecordHeaderError](err); !ok && err != noPreface {
+					t.Errorf("Closed gets %v", err)
+				}
+				if want := "engine: " + what + " failed"; !strings.Contains(log.String(), want) || !strings.Contains(log.String(), "peer="+nc.LocalAddr().String()) {
+					t.Errorf("the log has not %q, and whose: %s", want, log.String())
+				}
+			})
+		})
+	}
 }

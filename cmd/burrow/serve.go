@@ -68,7 +68,7 @@ func (v *serveVerb) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(t.err, nil))
+	logger := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: v.logLevel()}))
 	var handler http.Handler = &httpd.Files{Root: root, ShowHidden: v.Hidden, NoListing: v.NoListing, Logger: logger}
 	if !v.Quiet {
 		handler = &httpd.AccessLog{Handler: handler, Out: t.err, Color: t.color}
@@ -85,6 +85,14 @@ func (v *serveVerb) Run(t *terminal) error {
 	}
 	announce(t, v.Dir, listeners, config != nil, fingerprint)
 	return serveAll(ctx, listeners, serve)
+}
+
+// logLevel has TLS handshakes that fail logged where requests are.
+func (v *serveVerb) logLevel() slog.Level {
+	if v.Quiet {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }
 
 // openFolder opens the folder to serve. The path in its errors is absolute, as
