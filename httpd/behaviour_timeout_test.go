@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -29,6 +30,7 @@ var timeoutBehaviours = []behaviour{
 	{"controller-write-past-end", (*trial).timeoutWritePastEnd},
 	{"controller-write-steady", (*trial).timeoutWriteSteady},
 	{"controller-write-file", (*trial).timeoutWriteFile},
+	{"controller-write-trickle", (*trial).timeoutWriteTrickle},
 	{"controller-write-moved", (*trial).timeoutWriteMoved},
 	{"controller-write-pipeline", (*trial).timeoutWritePipeline},
 }
@@ -312,6 +314,54 @@ func (t *trial) timeoutWriteFile() {
 	equal(t, "answer", fmt.Sprint(len(a.body), a.err), "0 unexpected EOF")
 	if err := await(t, "the handler", got); !timeout(err) {
 		t.Errorf("error of Copy: %v, want a timeout", err)
+	}
+}
+
+// timeoutWriteTrickle: who reads little by little stretches no deadline.
+func (t *trial) timeoutWriteTrickle() {
+	const size = 64 << 20 // seconds, at the speed of this client
+	name := filepath.Join(t.TempDir(), "sparse")
+	if err := errors.Join(os.WriteFile(name, nil, 0o644), os.Truncate(name, size)); err != nil {
+		t.Fatalf("file: %v", err)
+	}
+	type end struct {
+		err  error
+		took time.Duration
+	}
+	got := make(chan end, 1)
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * short))
+		began := time.Now()
+		f, err := os.Open(name)
+		if err != nil {
+			t.Errorf("open: %v", err)
+		}
+		defer f.Close()
+		if r.URL.Path == "/block" {
+			_, err = w.Write(make([]byte, size))
+		} else {
+			_, err = io.Copy(w, f)
+		}
+		got <- end{err, time.Since(began)}
+	})
+	for _, target := range []string{"/block", "/file"} {
+		w := t.dial(s)
+		w.Conn.(*net.TCPConn).SetReadBuffer(64 << 10) // so that it is heard of often
+		w.get(target)
+		over := make(chan bool)
+		go func() {
+			defer close(over)
+			for b := make([]byte, 64<<10); ; time.Sleep(short / 50) {
+				if _, err := w.Conn.Read(b); err != nil {
+					return
+				}
+			}
+		}()
+		e := await(t, "the handler", got)
+		if !timeout(e.err) || e.took > patience/3 {
+			t.Errorf("%s: %v after %v, want a timeout after %v", target, e.err, e.took, 2*short)
+		}
+		<-over
 	}
 }
 

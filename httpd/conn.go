@@ -276,12 +276,12 @@ func (x *exchange) send() {
 		_, err := x.c.Write(x.out)
 		if err == engine.ErrBacklog {
 			// What is unsent leaves first. Then there is no limit to one write.
-			if err = x.c.Flush(x.patience()); err == nil {
+			if err = x.wait(x.c.Flush); err == nil {
 				_, err = x.c.Write(x.out)
 			}
 		}
 		if err == nil {
-			err = x.c.Push(x.patience())
+			err = x.wait(x.c.Push)
 		}
 		if err != nil {
 			x.fail(err)
@@ -309,7 +309,7 @@ func (x *exchange) meet() {
 	}
 	x.send()
 	if !x.broken && x.c.Backlog() > 0 {
-		if err := x.c.Flush(x.patience()); err != nil {
+		if err := x.wait(x.c.Flush); err != nil {
 			x.fail(err)
 		}
 	}
@@ -324,7 +324,7 @@ func (x *exchange) sendLater() {
 	}
 	err := x.c.WriteLater(x.out)
 	if err == nil {
-		err = x.c.Push(x.patience())
+		err = x.wait(x.c.Push)
 	}
 	if err != nil {
 		x.fail(err)
@@ -342,7 +342,7 @@ const maxLag = 64 << 10
 func (x *exchange) pace() {
 	x.send()
 	if !x.broken && x.c.Backlog() > maxLag {
-		if err := x.c.Flush(x.patience()); err != nil {
+		if err := x.wait(x.c.Flush); err != nil {
 			x.fail(err)
 		}
 	}
@@ -359,17 +359,18 @@ func (x *exchange) fail(err error) {
 	}
 }
 
-// patience is how long a write may wait without progress.
-func (x *exchange) patience() time.Duration {
-	limit := x.s.write
+// wait has f wait for the client, which may take the time of the server's write limit
+// whenever it makes no progress, but not longer than SetWriteDeadline in all.
+func (x *exchange) wait(f func(patience time.Duration) error) error {
 	if x.until.IsZero() {
-		return limit
+		return f(x.s.write)
 	}
-	left := max(time.Until(x.until), 1)
-	if limit == 0 || left < limit {
-		return left
+	end := time.AfterFunc(time.Until(x.until), func() { x.c.Close() })
+	err := f(x.s.write)
+	if !end.Stop() && err != nil {
+		return os.ErrDeadlineExceeded
 	}
-	return limit
+	return err
 }
 
 // settle sets the deadline for what the connection waits for now. io.EOF says

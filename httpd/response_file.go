@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 )
 
 // ReadFrom implements io.ReaderFrom: a file of known length goes from the disk to
@@ -53,10 +54,6 @@ func (w *response) fileOf(src io.Reader) (f *os.File, off, n int64, ok bool) {
 	return f, off, n, n >= sendable
 }
 
-// deadlinePiece is how much of a file is sent between two looks at the time of
-// SetWriteDeadline, in bytes.
-const deadlinePiece = 1 << 20
-
 func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, error) {
 	x := w.x
 	begin := 0
@@ -72,22 +69,15 @@ func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, err
 	}
 	sent := int64(begin)
 	var err error
-	for err == nil && sent < n {
-		piece := n - sent
-		if !x.until.IsZero() {
-			piece = min(piece, deadlinePiece)
-		}
-		if x.late() {
-			x.expire()
-			err = x.err
-			break
-		}
-		var m int64
-		m, err = x.c.SendFile(f, off+sent, piece, x.patience())
-		sent += m
-		if m < piece {
-			break // an error, or the file has become shorter
-		}
+	if x.late() {
+		x.expire()
+		err = x.err
+	} else {
+		err = x.wait(func(patience time.Duration) error {
+			m, err := x.c.SendFile(f, off+sent, n-sent, patience)
+			sent += m
+			return err
+		})
 	}
 	w.written += sent
 	f.Seek(off+sent, io.SeekStart) // as if it had been read

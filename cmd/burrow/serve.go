@@ -31,7 +31,7 @@ type serveVerb struct {
 
 // Help is the long help of the verb.
 func (serveVerb) Help() string {
-	return `Files are sent as they are; a folder shows its index.html or else a page that lists it. Names that begin with a dot are not served, and links are followed within the folder only: one that leads out of it, or begins at the root of the file system, is not. Each request is logged as one line on standard error.
+	return `Files are sent as they are; a folder shows its index.html or else a page that lists it. Names that begin with a dot are not served, and links are followed within the folder only: one that leads out of it, or begins at the root of the file system, is not. Each request is logged as one line on standard error, and so is a TLS handshake that fails.
 
 Share a folder with the phone on the same network, over HTTPS:
 
