@@ -34,25 +34,26 @@ type Protocol interface {
 
 // The flags of a Conn, guarded by its mu.
 const (
-	flagBusy      = 1 << iota // a call is in progress: its goroutine owns the input
-	flagPaused                // input is not wanted for now
-	flagUnarmed               // the poller does not report input
-	flagDeaf                  // nor that the peer ends its side: that is known
-	flagSending               // the poller reports when the socket takes more
-	flagOut                   // the poller was told to forget the socket: both sides are shut
-	flagGone                  // the peer has gone while busy: the owner is told on release
-	flagClosing               // Close was called; the owner ends the connection
-	flagClosed                // the socket is closed
-	flagFinish                // close once the backlog has left
-	flagPolite                // shut our side and linger before that
-	flagLinger                // our side is shut: input is thrown away until the peer ends
-	flagDrain                 // Drain must be called on release
-	flagWantRead              // the owner waits in More
-	flagWantWrite             // the owner waits in Flush
-	flagStreamEnd             // the peer has ended its side
-	flagDetached              // the socket belongs to somebody else
-	flagCorked                // what is written leaves at the end of the call
-	flagUnsent                // something had to wait for the socket: a Sender hears when it has left
+	flagBusy        = 1 << iota // a call is in progress: its goroutine owns the input
+	flagPaused                  // input is not wanted for now
+	flagUnarmed                 // the poller does not report input
+	flagDeaf                    // nor that the peer ends its side: that is known
+	flagSending                 // the poller reports when the socket takes more
+	flagOut                     // the poller was told to forget the socket: both sides are shut
+	flagGone                    // the peer has gone while busy: the owner is told on release
+	flagClosing                 // Close was called; the owner ends the connection
+	flagClosed                  // the socket is closed
+	flagFinish                  // close once the backlog has left
+	flagPolite                  // shut our side and linger before that
+	flagLinger                  // our side is shut: input is thrown away until the peer ends
+	flagDrain                   // Drain must be called on release
+	flagWantRead                // the owner waits in More
+	flagWantWrite               // the owner waits in Flush
+	flagStreamEnd               // the peer has ended its side
+	flagDetached                // the socket belongs to somebody else
+	flagCorked                  // what is written leaves at the end of the call
+	flagUnsent                  // something had to wait for the socket: a Sender hears when it has left
+	flagInterrupted             // a More is to end: that which waits, or the next
 
 	// With a poller that completes:
 	flagGather    // a call on the loop is in progress: what it writes leaves with the loop's turn

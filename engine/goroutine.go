@@ -16,11 +16,12 @@ import (
 // their own. What the protocol writes during a call leaves at the end of the
 // call, or at Flush; what others write leaves through a goroutine of its own.
 type goroutineDriver struct {
-	buf    []byte
-	wmu    sync.Mutex    // held while writing to the net.Conn
-	writer bool          // a goroutine is sending the backlog; guarded by Conn.mu
-	armed  time.Time     // the read deadline in force; guarded by Conn.mu
-	kick   chan struct{} // ends idle; capacity 1
+	buf     []byte
+	wmu     sync.Mutex    // held while writing to the net.Conn
+	writer  bool          // a goroutine is sending the backlog; guarded by Conn.mu
+	waiting bool          // a More waits; guarded by Conn.mu
+	armed   time.Time     // the read deadline in force; guarded by Conn.mu
+	kick    chan struct{} // ends idle; capacity 1
 
 	watch struct { // the read that looks whether the peer has gone
 		sync.Mutex               // guards what follows; taken before Conn.mu
@@ -364,7 +365,11 @@ func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, e
 		c.mu.Unlock()
 		return 0, net.ErrClosed
 	}
-	g.armed = at
+	if c.interruptedLocked() {
+		c.mu.Unlock()
+		return 0, os.ErrDeadlineExceeded
+	}
+	g.armed, g.waiting = at, true
 	c.ext.nc.SetReadDeadline(at)
 	c.mu.Unlock()
 	n, err := g.readNow(c, b)
@@ -372,6 +377,10 @@ func (g *goroutineDriver) read(c *Conn, b []byte, timeout time.Duration) (int, e
 	g.watch.reading = false
 	g.watch.Unlock()
 	c.mu.Lock()
+	g.waiting = false
+	if c.interruptedLocked() {
+		g.armed = longAgo
+	}
 	watching := c.ext.watch != nil
 	c.mu.Unlock()
 	if watching && err == nil {

@@ -105,6 +105,10 @@ func (c *Conn) read(b []byte, timeout time.Duration) (int, error) {
 			c.mu.Unlock()
 			return 0, net.ErrClosed
 		}
+		if c.interruptedLocked() {
+			c.mu.Unlock()
+			return 0, os.ErrDeadlineExceeded
+		}
 		if err := c.waitLocked(flagWantRead, timeout); err != nil {
 			return 0, err
 		}

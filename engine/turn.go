@@ -273,7 +273,7 @@ func (c *Conn) freeLocked(w *worker) {
 	}
 	c.shedLocked()
 	c.w = nil
-	c.flags &^= flagBusy | flagGone
+	c.flags &^= flagBusy | flagGone | flagInterrupted
 	if c.flags&flagStreamEnd == 0 && (c.out == nil || c.out.len() <= pauseAt) {
 		c.flags &^= flagPaused
 	}
