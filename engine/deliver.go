@@ -39,7 +39,7 @@ func (l *loop) deliver(w *worker, ev event) bool {
 		l.roomLocked(c)
 	}
 	if ev.what&(eventInput|eventGone) == 0 {
-		waited := c.flags&flagBusy == 0 && c.unsentBytesLocked() == 0 && (c.flags&(flagFinish|flagLinger) == flagFinish || c.tlsHeldLocked() || c.oweSentLocked())
+		waited := c.flags&flagBusy == 0 && (c.overLocked() || c.unsentBytesLocked() == 0 && (c.tlsHeldLocked() || c.oweSentLocked()))
 		if waited {
 			c.flags |= l.claim
 		}
@@ -62,10 +62,12 @@ func (l *loop) deliver(w *worker, ev event) bool {
 	c.flags |= l.claim
 	turn := c.turn
 	switch {
-	case ev.what&eventDead != 0 && c.flags&flagStreamEnd != 0:
+	case ev.what&eventDead != 0 && (c.flags&flagStreamEnd != 0 || c.out != nil && c.flags&flagFinish != 0):
 		turn = c.reset
 	case c.flags&flagLinger != 0:
 		turn = c.discard
+	case c.overLocked():
+		turn = c.settle // what has come since its protocol ended it is nobody's input
 	}
 	c.mu.Unlock()
 	return l.call1(w, c, turn)

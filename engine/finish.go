@@ -23,6 +23,12 @@ func (c *Conn) finishPolitely(err error) {
 	c.release(c.w)
 }
 
+// overLocked reports whether the connection is to end now: by Close, or because all
+// that was to leave before its end has left. c.mu is held.
+func (c *Conn) overLocked() bool {
+	return c.flags&flagClosing != 0 || c.flags&(flagFinish|flagLinger) == flagFinish && c.unsentBytesLocked() == 0
+}
+
 // lingerTime bounds how long a polite end waits for the peer.
 const lingerTime = time.Second
 

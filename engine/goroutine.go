@@ -138,7 +138,7 @@ func (g *goroutineDriver) serve(c *Conn, w *worker) {
 			return
 		}
 		c.flags |= flagBusy | flagCorked
-		linger := c.flags&flagLinger != 0
+		linger, ending := c.flags&flagLinger != 0, c.flags&(flagFinish|flagClosing) != 0
 		c.mu.Unlock()
 		c.w = w
 		switch {
@@ -149,6 +149,7 @@ func (g *goroutineDriver) serve(c *Conn, w *worker) {
 				c.finish(nil)
 				continue
 			}
+		case ending: // what has come since is nobody's input
 		case !c.offer(w, g.buf[:n], err):
 			continue
 		}

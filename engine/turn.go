@@ -77,7 +77,7 @@ func (c *Conn) offer(w *worker, data []byte, err error) bool {
 		c.finishPolitely(err)
 		return false
 	}
-	if c.proto != p && len(c.buffered()) > 0 && (c.ext == nil || c.ext.next == nil) {
+	if c.proto != p && !c.ending() && len(c.buffered()) > 0 && (c.ext == nil || c.ext.next == nil) {
 		return c.offer(w, nil, nil) // what the one has left is the other's
 	}
 	return true
@@ -226,7 +226,7 @@ func (c *Conn) release(w *worker) bool {
 			c.mu.Unlock()
 			c.finish(net.ErrClosed)
 			return false
-		case c.flags&(flagFinish|flagLinger) == flagFinish && c.unsentBytesLocked() == 0:
+		case c.overLocked():
 			polite := c.flags&flagPolite != 0
 			c.mu.Unlock()
 			if !polite || !c.startLinger() {
@@ -360,6 +360,9 @@ func (c *Conn) claimLater(f func(*worker)) {
 		if c.flags&(flagBusy|flagClosed|flagDetached) != 0 {
 			c.mu.Unlock()
 			return true
+		}
+		if c.overLocked() {
+			f = c.settle // said since
 		}
 		c.flags |= l.claim
 		c.mu.Unlock()
