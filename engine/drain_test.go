@@ -63,6 +63,46 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// TestDrainWhileLingering: a connection that only waits for its peer to end still sees
+// that end when a drain has begun.
+func TestDrainWhileLingering(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		took := lingerTime
+		for range 3 { // a busy machine may take its time
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() {
+				ended <- e.Serve(ctx, ln, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+					return len(b), c.Shutdown()
+				}}), nil)
+			}()
+			nc, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc.Write([]byte("x"))
+			if n, err := nc.Read(make([]byte, 1)); err != io.EOF {
+				t.Fatalf("%d bytes, %v; want the end of the server's side", n, err)
+			}
+			cancel()
+			time.Sleep(10 * time.Millisecond) // until the connection was told, for the most part
+			start := time.Now()
+			nc.Close()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			took = min(took, time.Since(start))
+		}
+		if took > lingerTime/2 {
+			t.Errorf("Serve returned %v after the last peer had ended", took)
+		}
+	})
+}
+
 // TestTrim: after a burst of connections a quiet engine collects once.
 func TestTrim(t *testing.T) {
 	e := &Engine{Driver: platformDriver, TrimAfter: 20 * time.Millisecond}

@@ -277,7 +277,7 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 		return 0, err
 	}
 	c.mu.Lock()
-	if c.flags&(flagClosing|flagDrain) != 0 || c.flags&(flagFinish|flagLinger) == flagFinish || c.oweSentLocked() {
+	if c.flags&flagClosing != 0 || c.flags&(flagDrain|flagFinish) == flagDrain || c.flags&(flagFinish|flagLinger) == flagFinish || c.oweSentLocked() {
 		c.mu.Unlock()
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -296,20 +296,24 @@ func (g *goroutineDriver) park(c *Conn) (int, error) {
 		return 0, g.idle(at)
 	}
 	c.mu.Unlock()
-	n, err := g.readNow(c, g.buf)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	return g.readNow(c, g.buf)
+}
+
+// readNow reads; an error comes alone, after the input before it. That a deadline has
+// passed is forgotten then: it is none of the stream's, and whoever reads next sets his.
+func (g *goroutineDriver) readNow(c *Conn, b []byte) (int, error) {
+	n, err := c.ext.nc.Read(b)
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if late {
 		c.mu.Lock()
 		g.armed = longAgo
 		c.mu.Unlock()
 	}
-	return n, err
-}
-
-// readNow reads; an error comes alone, after the input before it.
-func (g *goroutineDriver) readNow(c *Conn, b []byte) (int, error) {
-	n, err := c.ext.nc.Read(b)
 	if n > 0 && err != nil {
-		g.watch.err, err = err, nil
+		if !late {
+			g.watch.err = err
+		}
+		err = nil
 	}
 	return n, err
 }

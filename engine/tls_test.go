@@ -95,3 +95,45 @@ func TestEndBehindText(t *testing.T) {
 		}
 	})
 }
+
+// TestEndInPieces has the alert that ends a TLS stream arrive in two parts, the first
+// together with text. A deadline passes in between: the stream goes on after it.
+func TestEndInPieces(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		got, ended := make(chan string, 10), make(chan bool, 1)
+		dial := serve(t, e, func(c *Conn) Protocol {
+			again := func(c *Conn) { c.SetDeadline(50 * time.Millisecond) }
+			again(c)
+			return &proto{timeout: again, data: func(c *Conn, b []byte) (int, error) {
+				if c.EOF() {
+					ended <- true
+					return len(b), io.EOF
+				}
+				c.SetDeadline(0)
+				got <- string(b)
+				return len(b), nil
+			}}
+		}, withTLS(t))
+		under := &lump{Conn: dial()}
+		// Of later versions crypto/tls does not see that a record holds an alert.
+		client := tls.Client(under, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
+		if err := client.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		under.hold = true
+		client.Write([]byte("text"))
+		client.CloseWrite()
+		under.Conn.SetDeadline(time.Now().Add(10 * time.Second)) // CloseWrite has changed it
+		cut := len(under.held) - 10
+		under.Conn.Write(under.held[:cut])
+		if text := <-got; text != "text" {
+			t.Errorf("the protocol is offered %q", text)
+		}
+		under.Conn.Write(under.held[cut:])
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Error("the protocol does not hear of the end")
+		}
+	})
+}
