@@ -20,7 +20,9 @@ func (c *Conn) finishPolitely(err error) {
 	c.mu.Lock()
 	c.flags |= flagFinish
 	c.mu.Unlock()
-	c.release(c.w)
+	if w := c.w; c.release(w) {
+		c.settle(w)
+	}
 }
 
 // overLocked reports whether the connection is to end now: by Close, or because all

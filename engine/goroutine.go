@@ -16,12 +16,17 @@ import (
 // their own. What the protocol writes during a call leaves at the end of the
 // call, or at Flush; what others write leaves through a goroutine of its own.
 type goroutineDriver struct {
-	buf     []byte
-	wmu     sync.Mutex    // held while writing to the net.Conn
-	writer  bool          // a goroutine is sending the backlog; guarded by Conn.mu
-	waiting bool          // a More waits; guarded by Conn.mu
-	armed   time.Time     // the read deadline in force; guarded by Conn.mu
-	kick    chan struct{} // ends idle; capacity 1
+	buf   []byte
+	armed time.Time     // the read deadline in force; guarded by Conn.mu
+	kick  chan struct{} // ends idle; capacity 1
+
+	// Guarded by Conn.mu:
+	writing bool      // somebody writes to the net.Conn
+	writer  bool      // a goroutine is sending the backlog
+	waiting bool      // a More waits
+	sent    int       // bytes that have left
+	err     error     // why no more of them do
+	wrote   sync.Cond // a write has ended
 
 	watch struct { // the read that looks whether the peer has gone
 		sync.Mutex               // guards what follows; taken before Conn.mu
@@ -76,6 +81,7 @@ func isTemporary(err error) bool {
 func (s *service) startGoroutine(nc net.Conn, p Protocol) *Conn {
 	g := &goroutineDriver{kick: make(chan struct{}, 1)}
 	c := &Conn{fd: -1, net: networkOf(nc.LocalAddr()), svc: s, proto: p, flags: flagBusy, ext: &ext{nc: nc, g: g}}
+	g.wrote.L = &c.mu
 	c.setPeer(addrPort(nc.RemoteAddr()))
 	if s.opts.TLS != nil || s.opts.Preface != nil {
 		c.ext.early = &early{}

@@ -91,21 +91,21 @@ func (g *goroutineDriver) sendfile(c *Conn) sendfileFunc {
 		return nil
 	}
 	return func(file int, off *int64, n int, timeout time.Duration) (m int, serr error) {
-		g.wmu.Lock()
-		defer g.wmu.Unlock()
 		c.mu.Lock()
-		closing := c.flags&(flagClosed|flagClosing) != 0
-		if !closing {
-			c.ext.nc.SetWriteDeadline(writeDeadline(timeout))
+		if err := g.flushLocked(c, timeout); err != nil { // strangers may have written
+			c.mu.Unlock()
+			return 0, err
 		}
+		g.writing = true
+		c.ext.nc.SetWriteDeadline(writeDeadline(timeout))
 		c.mu.Unlock()
-		if closing {
-			return 0, net.ErrClosed
-		}
 		err := raw.Write(func(fd uintptr) bool {
 			m, serr = sysSendfile(int(fd), file, off, n)
 			return serr != errAgain
 		})
+		c.mu.Lock()
+		g.wroteLocked(m)
+		c.mu.Unlock()
 		if err != nil {
 			return m, err
 		}

@@ -210,8 +210,8 @@ func (c *Conn) pauseTLS(s *tlsLayer) bool {
 // release gives the connection back to its loop, once nothing is left to do. It
 // reports true when a call that it has made leaves something to settle.
 func (c *Conn) release(w *worker) bool {
-	if c.loop == nil {
-		c.ext.g.endTurn(c)
+	if c.loop == nil && c.ext.g.endTurn(c) {
+		return true
 	}
 	for {
 		c.mu.Lock()

@@ -14,7 +14,7 @@ import (
 
 // behindStranger has op run as a call behind a stranger's write, which the peer does
 // not read yet, and returns the peer, and what op has returned once it has.
-func behindStranger(t *testing.T, e *Engine, piece []byte, op func(c *Conn) error) (net.Conn, <-chan error) {
+func behindStranger(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn, piece []byte, op func(c *Conn) error) (net.Conn, <-chan error) {
 	t.Helper()
 	e.MaxBacklog = -1
 	conns, in, res := make(chan *Conn, 1), make(chan bool, 1), make(chan error, 1)
@@ -35,8 +35,8 @@ func behindStranger(t *testing.T, e *Engine, piece []byte, op func(c *Conn) erro
 			in <- true
 			res <- op(c)
 		},
-	}), nil)
-	nc := dial()
+	}), opts)
+	nc := client(dial())
 	nc.Write([]byte("1"))
 	c := <-conns
 	if _, err := c.Write(piece); err != nil {
@@ -54,19 +54,50 @@ func behindStranger(t *testing.T, e *Engine, piece []byte, op func(c *Conn) erro
 func TestBehindTheWriter(t *testing.T) {
 	piece := bytes.Repeat([]byte{1}, 8<<20)
 	t.Run("flush", func(t *testing.T) {
-		on(t, func(t *testing.T, e *Engine) {
-			_, res := behindStranger(t, e, piece, func(c *Conn) error {
-				defer c.Close()
-				return c.Flush(100 * time.Millisecond)
+		onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+			nc, res := behindStranger(t, e, opts, client, piece, func(c *Conn) error {
+				defer c.Shutdown()
+				start := time.Now()
+				err := c.Flush(100 * time.Millisecond)
+				if took := time.Since(start); took > 3*time.Second {
+					t.Errorf("Flush has waited %v", took)
+				}
+				c.Write([]byte{2}) // the stream is whole
+				return err
 			})
 			if err := <-res; !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("Flush: %v, though the peer reads nothing", err)
 			}
+			inOrder(t, nc, len(piece), 1)
+		})
+	})
+	t.Run("deadline", func(t *testing.T) {
+		onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+			calls := 0
+			nc, res := behindStranger(t, e, opts, client, piece, func(c *Conn) error {
+				if calls++; calls == 2 {
+					return c.Shutdown()
+				}
+				c.SetDeadline(100 * time.Millisecond)
+				_, err := c.Write([]byte{2})
+				return err
+			})
+			for range 2 {
+				select {
+				case err := <-res:
+					if err != nil {
+						t.Error(err)
+					}
+				case <-time.After(5 * time.Second):
+					t.Error("no Timeout, though the deadline has passed")
+				}
+			}
+			inOrder(t, nc, len(piece), 1)
 		})
 	})
 	t.Run("closewrite", func(t *testing.T) {
-		on(t, func(t *testing.T, e *Engine) {
-			nc, res := behindStranger(t, e, piece, (*Conn).CloseWrite)
+		onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+			nc, res := behindStranger(t, e, opts, client, piece, (*Conn).CloseWrite)
 			if n, err := io.Copy(io.Discard, nc); n != int64(len(piece)) || err != nil {
 				t.Errorf("%d bytes before the end, %v; want %d", n, err, len(piece))
 			}
@@ -81,8 +112,8 @@ func TestBehindTheWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("sendfile", func(t *testing.T) {
-		on(t, func(t *testing.T, e *Engine) {
-			nc, res := behindStranger(t, e, piece, func(c *Conn) error {
+		onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+			nc, res := behindStranger(t, e, opts, client, piece, func(c *Conn) error {
 				f, err := os.Open(name)
 				if err != nil {
 					return err
@@ -99,8 +130,8 @@ func TestBehindTheWriter(t *testing.T) {
 		})
 	})
 	t.Run("detach", func(t *testing.T) {
-		on(t, func(t *testing.T, e *Engine) {
-			nc, res := behindStranger(t, e, piece, func(c *Conn) error {
+		onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+			nc, res := behindStranger(t, e, opts, client, piece, func(c *Conn) error {
 				mine, _, err := c.Detach(nil)
 				if err == nil {
 					go func() {
