@@ -32,6 +32,9 @@ type Protocol interface {
 	Closed(c *Conn, err error)
 }
 
+// flagsNoWrite are the flags with which nothing is written any more.
+const flagsNoWrite = flagClosed | flagClosing | flagDetached | flagLeaving
+
 // The flags of a Conn, guarded by its mu.
 const (
 	flagBusy        = 1 << iota // a call is in progress: its goroutine owns the input
@@ -54,13 +57,14 @@ const (
 	flagCorked                  // what is written leaves at the end of the call
 	flagUnsent                  // something had to wait for the socket: a Sender hears when it has left
 	flagInterrupted             // a More is to end: that which waits, or the next
+	flagLeaving                 // Detach is at its end: nothing more is written, and the poller lets go
+	flagLost                    // what was unsent will never leave: the socket is broken
 
 	// With a poller that completes:
 	flagGather    // a call on the loop is in progress: what it writes leaves with the loop's turn
 	flagGathered  // out holds nothing but that: the socket was not offered it yet
 	flagChanged   // a change is on its way to the poller
 	flagReceiving // the poller receives; without it the socket may be read directly
-	flagLeaving   // Detach has the poller let go
 	flagBulk      // much comes at once: it is read from the socket rather than received
 	flagFresh     // the next read is the first of a turn
 )

@@ -9,7 +9,7 @@ import (
 // Detach takes the connection away from the engine: it gives back an ordinary
 // net.Conn and the input that is not used yet, which the net.Conn will not
 // return again. rest is the end of the current input that is not used. What is
-// queued leaves first, so Detach may wait. The protocol gets no further call,
+// queued leaves first, so Detach may wait; what others write after that fails. The protocol gets no further call,
 // not even Closed; what Data returns does not matter any more. After an error,
 // for the lack of descriptors say, the connection is still the engine's, and the
 // call has its input still. Called from within a call.
@@ -19,6 +19,9 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	}
 	w := c.w
 	if c.loop == nil {
+		if err := c.flushLast(); err != nil {
+			return nil, nil, err
+		}
 		c.mu.Lock()
 		closing := c.flags&(flagClosed|flagClosing) != 0
 		if !closing {
@@ -37,6 +40,10 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	}
 	own, err := c.standardConn()
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.flushLast(); err != nil {
+		own.Close()
 		return nil, nil, err
 	}
 	if c.loop.completes {
@@ -73,6 +80,34 @@ func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	sysClose(int(fd))
 	c.leaveEngine(nil, fd)
 	return nc, unread, nil
+}
+
+// flushLast has what others have written meanwhile leave, too. From then on their writes
+// are refused: what the socket did not take of them would be lost.
+func (c *Conn) flushLast() error {
+	for {
+		if err := c.Flush(0); err != nil {
+			return err
+		}
+		if c.closeToWriters() {
+			return nil
+		}
+	}
+}
+
+// closeToWriters refuses all further writes; it reports false when something is unsent.
+func (c *Conn) closeToWriters() bool {
+	if x := c.ext; x != nil && x.tls != nil {
+		x.tls.writing.Lock() // a record that fails would break the TLS
+		defer x.tls.writing.Unlock()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out != nil {
+		return false
+	}
+	c.flags |= flagLeaving
+	return true
 }
 
 // standardConn is a net.Conn for the socket of c, with descriptors of its own.

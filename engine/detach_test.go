@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -180,6 +181,62 @@ func TestDetachAndUsed(t *testing.T) {
 		dial().Write([]byte("close"))
 		if err := <-res; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Detach of a closed connection: %v", err)
+		}
+	})
+}
+
+// TestDetachBesideAWriter has another goroutine write while Detach takes the connection
+// away: what Write has accepted arrives, whole.
+func TestDetachBesideAWriter(t *testing.T) {
+	onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+		const size = 1 << 20
+		for range 20 {
+			accepted := make(chan int64, 1)
+			dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+				if len(b) == 0 {
+					return 0, io.EOF
+				}
+				c.Go(func() {
+					begun, sum := make(chan bool, 1), make(chan int64, 1)
+					go func() {
+						n := int64(0)
+						for {
+							_, err := c.Write(make([]byte, size))
+							select {
+							case begun <- true:
+							default:
+							}
+							if errors.Is(err, net.ErrClosed) {
+								break
+							}
+							if err == nil {
+								n += size
+							}
+							for limit := time.Now().Add(time.Second); c.Backlog() > 0 && time.Now().Before(limit); {
+								runtime.Gosched()
+							}
+						}
+						sum <- n
+					}()
+					<-begun
+					nc, _, err := c.Detach(nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					accepted <- <-sum
+					nc.Write([]byte{2})
+					nc.Close()
+				})
+				return len(b), nil
+			}}), opts)
+			nc := client(dial())
+			nc.Write([]byte("x"))
+			arrived, err := io.Copy(io.Discard, nc)
+			if n := <-accepted; arrived != n+1 || err != nil {
+				t.Errorf("%d bytes arrived, %v; want %d and 1", arrived, err, n)
+			}
+			nc.Close()
 		}
 	})
 }

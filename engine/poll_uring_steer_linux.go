@@ -51,8 +51,8 @@ func (p *ring) slot(fd int32) *slot {
 // steer compares what c wants with what is in flight for it, and queues what is
 // missing. c.mu is held.
 func (p *ring) steer(c *Conn, fd int32) {
-	if c.gen == 0 {
-		return // the loop does not know it yet; add follows
+	if c.gen == 0 || c.flags&flagDetached != 0 {
+		return // the loop does not know it yet, add follows; or the descriptor may be another's
 	}
 	s := p.slot(fd)
 	if s.c != c {

@@ -293,9 +293,12 @@ func (s *tlsLayer) write(c *Conn, head, body []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	c.mu.Lock()
+	closed := c.flags&flagsNoWrite != 0
 	full := c.fullLocked(len(head)+len(body), c.svc.e.maxBacklog())
 	c.mu.Unlock()
 	switch {
+	case closed:
+		return net.ErrClosed
 	case full:
 		return ErrBacklog // before the record is made: none may be lost
 	case len(head) > 0 && len(body) > 0 && len(head)+len(body) <= recordSize:

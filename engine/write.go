@@ -93,7 +93,7 @@ func (c *Conn) WriteLater(b []byte) error {
 		}
 	}
 	defer c.mu.Unlock()
-	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
+	if c.flags&flagsNoWrite != 0 {
 		return net.ErrClosed
 	}
 	if len(b) == 0 {
@@ -149,7 +149,7 @@ func (c *Conn) send(head, body []byte, budget int) error {
 }
 
 func (c *Conn) sendLocked(head, body []byte, budget int) error {
-	if c.flags&(flagClosed|flagDetached|flagClosing) != 0 {
+	if c.flags&flagsNoWrite != 0 {
 		return net.ErrClosed
 	}
 	if len(head)+len(body) == 0 {
