@@ -3,16 +3,24 @@ package engine
 // Sender is a Protocol that wants to know when what the socket did not take at once
 // has left. Sent is a call like Data. It is made once for each backlog: when the last
 // of it has left, or after the call that is in progress then. So it follows whenever
-// Backlog is not 0 at the end of a call or after another goroutine's Write, also one
-// that fails with ErrBacklog. Input that is not used yet is offered to Data after it.
-// Once the connection is to end there is no such call. The goroutine driver cannot
-// tell what the socket takes at once: there Sent comes after all that was written.
+// Backlog is not 0 at the end of a call, if only for what WriteLater was given, or after
+// another goroutine's Write, also one that fails with ErrBacklog. Input that is not used
+// yet is offered to Data after it. Once the connection is to end there is no such call.
+// The goroutine driver cannot tell what the socket takes at once: there Sent comes after
+// all that was written.
 type Sender interface{ Sent(c *Conn) }
 
 // unsentLocked notes that the socket did not take all there is. On a loop, what waits
 // for the end of the call was not offered to it. c.mu is held.
 func (c *Conn) unsentLocked() {
-	if c.flags&flagUnsent != 0 || c.loop != nil && c.flags&(flagCorked|flagGathered) != 0 {
+	if c.loop == nil || c.flags&(flagCorked|flagGathered) == 0 {
+		c.promiseSentLocked()
+	}
+}
+
+// promiseSentLocked has Sent follow when all has left. c.mu is held.
+func (c *Conn) promiseSentLocked() {
+	if c.flags&flagUnsent != 0 {
 		return
 	}
 	if _, ok := c.proto.(Sender); ok {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // sender is a Protocol made of functions that is a Sender, too.
@@ -193,5 +194,90 @@ func TestSentOnlyAfterBacklogs(t *testing.T) {
 		if n := sents.Load(); n != 0 {
 			t.Errorf("Sent was called %d times", n)
 		}
+	})
+}
+
+// TestSentKeepsItsWord: whenever a call, or another goroutine's Write, has left a
+// backlog, Sent follows, however soon that leaves.
+func TestSentKeepsItsWord(t *testing.T) {
+	const large = 16 << 20
+	// left waits until the peer has read enough for nothing to be unsent. With the
+	// goroutine driver what a call writes leaves at its end.
+	left := func(c *Conn) {
+		poll(10*time.Second, func() bool { return c.loop == nil || c.Backlog() == 0 })
+	}
+	for name, call := range map[string]func(c *Conn, read func()){
+		"later": func(c *Conn, read func()) {
+			read()
+			c.WriteLater([]byte("y"))
+		},
+		"later then write": func(c *Conn, read func()) {
+			c.WriteLater([]byte("y"))
+			c.Write(make([]byte, large))
+			read()
+			left(c)
+		},
+		"stranger refused": func(c *Conn, read func()) {
+			c.WriteLater(make([]byte, large))
+			refused := make(chan error)
+			go func() {
+				_, err := c.Write(make([]byte, large))
+				refused <- err
+			}()
+			if err := <-refused; !errors.Is(err, ErrBacklog) {
+				c.Close()
+			}
+			read()
+			left(c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+				sent, reading := make(chan bool, 10), make(chan int, 1)
+				dial := serve(t, e, same(&sender{
+					proto: proto{data: func(c *Conn, b []byte) (int, error) {
+						if len(b) > 0 {
+							c.Go(func() {
+								call(c, func() { reading <- c.Backlog() })
+							})
+						}
+						return len(b), nil
+					}},
+					sent: func(*Conn) { sent <- true },
+				}), opts)
+				nc := client(dial())
+				nc.Write([]byte("x"))
+				backlog := <-reading
+				go io.Copy(io.Discard, nc)
+				if name == "later" && opts != nil && e.Driver != DriverGoroutine {
+					return // WriteLater does not wait there
+				}
+				select {
+				case <-sent:
+				case <-time.After(5 * time.Second):
+					t.Errorf("no Sent after a backlog of %d bytes", backlog)
+				}
+			})
+		})
+	}
+	t.Run("greeting", func(t *testing.T) {
+		on(t, func(t *testing.T, e *Engine) {
+			sent := make(chan bool, 10)
+			dial := serve(t, e, func(c *Conn) Protocol {
+				c.Write([]byte("hello"))
+				if c.Backlog() == 0 {
+					t.Error("what is written before the handshake does not wait")
+				}
+				return &sender{proto: proto{data: echo}, sent: func(*Conn) { sent <- true }}
+			}, withTLS(t))
+			if _, err := io.ReadFull(tlsClient(dial()), make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-sent:
+			case <-time.After(5 * time.Second):
+				t.Error("no Sent after a greeting")
+			}
+		})
 	})
 }

@@ -215,6 +215,9 @@ func (c *Conn) release(w *worker) bool {
 	}
 	for {
 		c.mu.Lock()
+		if c.backlogLocked() > 0 {
+			c.promiseSentLocked() // whoever has asked for it may have left input unused
+		}
 		if c.flags&flagGather == 0 && c.uncorkLocked() != nil {
 			c.flags |= flagClosing
 		}
@@ -267,9 +270,6 @@ func (c *Conn) release(w *worker) bool {
 func (c *Conn) freeLocked(w *worker) {
 	if len(c.buffered()) == 0 {
 		c.drop()
-	}
-	if c.out != nil {
-		c.unsentLocked()
 	}
 	c.shedLocked()
 	c.w = nil

@@ -54,7 +54,10 @@ func (c *Conn) fullLocked(n, budget int) bool {
 		return sum > max(budget, c.out.first)
 	}
 	if full() && c.fd >= 0 && c.flags&(flagCorked|flagGathered) != 0 {
-		c.flushLocked() // what fails here fails again with the next write
+		c.flags &^= flagCorked
+		if c.flushLocked() == nil { // what fails here fails again with the next write
+			c.armLocked()
+		}
 	}
 	return full()
 }
@@ -127,6 +130,9 @@ func (c *Conn) uncorkLocked() error {
 	}
 	if err := c.flushLocked(); err != nil {
 		return err
+	}
+	if c.out != nil {
+		c.unsentLocked()
 	}
 	return c.armLocked()
 }
@@ -299,6 +305,10 @@ func (c *Conn) flushLocked() error {
 func (c *Conn) Backlog() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.backlogLocked()
+}
+
+func (c *Conn) backlogLocked() int {
 	if c.flags&flagGathered != 0 {
 		return 0
 	}
