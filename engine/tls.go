@@ -294,14 +294,15 @@ func (s *tlsLayer) write(c *Conn, head, body []byte) error {
 	defer s.writing.Unlock()
 	c.mu.Lock()
 	closed := c.flags&flagsNoWrite != 0
-	full := c.fullLocked(len(head)+len(body), c.svc.e.maxBacklog())
+	size := len(head) + len(body)
+	full, first := c.fullLocked(size, c.svc.e.maxBacklog()), c.out == nil
 	c.mu.Unlock()
 	switch {
 	case closed:
 		return net.ErrClosed
 	case full:
 		return ErrBacklog // before the record is made: none may be lost
-	case len(head) > 0 && len(body) > 0 && len(head)+len(body) <= recordSize:
+	case len(head) > 0 && len(body) > 0 && size <= recordSize:
 		j := joined.Get().(*joinBuf)
 		defer joined.Put(j)
 		j.b = append(append(j.b[:0], head...), body...)
@@ -313,6 +314,13 @@ func (s *tlsLayer) write(c *Conn, head, body []byte) error {
 				return err
 			}
 		}
+	}
+	if first {
+		c.mu.Lock()
+		if c.out != nil {
+			c.out.first = max(c.out.first, size) // not that of one record
+		}
+		c.mu.Unlock()
 	}
 	return nil
 }

@@ -215,6 +215,28 @@ func TestLastWords(t *testing.T) {
 	})
 }
 
+// TestLastWordsTLS: they fit behind one large write, too, of which only the records that
+// the socket did not take are unsent.
+func TestLastWordsTLS(t *testing.T) {
+	on(t, func(t *testing.T, e *Engine) {
+		res := make(chan error, 2)
+		dial := serve(t, e, same(&proto{data: func(c *Conn, b []byte) (int, error) {
+			for _, n := range []int{16 << 20, smallWrite} {
+				_, err := c.Write(make([]byte, n))
+				res <- err
+			}
+			return len(b), c.Shutdown()
+		}}), withTLS(t))
+		nc := tlsClient(dial())
+		nc.Write([]byte("x"))
+		for range 2 {
+			if err := <-res; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // TestQueueStaysSmall: a backlog that never empties, part of which is always in flight,
 // takes no more memory than a few times what waits.
 func TestQueueStaysSmall(t *testing.T) {
