@@ -87,14 +87,15 @@ func (g *goroutineDriver) awaitLocked(c *Conn, until time.Time) {
 	g.wrote.Wait()
 }
 
-// writeLocked writes some of the backlog, until the given time. What is being written
+// writeLocked writes some of the backlog: a record where there is TLS, else what leaves
+// until the given time. What is being written
 // stays in the backlog: it is not sent, and what follows goes behind it. c.mu is held,
 // but not while it writes.
 func (g *goroutineDriver) writeLocked(c *Conn, until time.Time) {
 	q := c.out
 	flight := q.b[q.off:]
 	if secure(c) {
-		flight = flight[:min(len(flight), recordSize)]
+		flight, until = flight[:min(len(flight), recordSize)], time.Time{}
 	}
 	q.flight, g.writing = flight, true
 	c.ext.nc.SetWriteDeadline(until)
@@ -145,7 +146,7 @@ func (g *goroutineDriver) writeAll(c *Conn) {
 		if g.writing {
 			g.wrote.Wait()
 		} else {
-			g.writeLocked(c, time.Time{})
+			g.writeLocked(c, time.Now().Add(time.Second)) // so that what has left shows
 		}
 	}
 	g.writer = false
