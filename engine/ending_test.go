@@ -75,3 +75,44 @@ func TestNoDataAfterTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestFlushOfWhatIsLost has a call wait for its backlog while the connection breaks: it
+// is not told that all has left, and the protocol hears of it.
+func TestFlushOfWhatIsLost(t *testing.T) {
+	for how, ends := range map[string]func(nc *net.TCPConn, c *Conn){
+		"reset": func(nc *net.TCPConn, _ *Conn) {
+			nc.SetLinger(0)
+			nc.Close()
+		},
+		"close": func(_ *net.TCPConn, c *Conn) { c.Close() },
+	} {
+		t.Run(how, func(t *testing.T) {
+			on(t, func(t *testing.T, e *Engine) {
+				conns, flushed, closed := make(chan *Conn, 1), make(chan error, 1), make(chan error, 1)
+				dial := serve(t, e, same(&proto{
+					data: func(c *Conn, b []byte) (int, error) {
+						c.Write(make([]byte, 32<<20))
+						c.Go(func() {
+							conns <- c
+							flushed <- c.Flush(0)
+							c.Shutdown()
+						})
+						return len(b), nil
+					},
+					closed: func(_ *Conn, err error) { closed <- err },
+				}), nil)
+				nc := dial()
+				nc.Write([]byte("x"))
+				c := <-conns
+				io.ReadFull(nc, make([]byte, 1<<20)) // so that it is on its way
+				ends(nc.(*net.TCPConn), c)
+				if err := <-flushed; err == nil {
+					t.Error("Flush says that all has left")
+				}
+				if err := <-closed; err == nil {
+					t.Error("Closed says that all has left")
+				}
+			})
+		})
+	}
+}

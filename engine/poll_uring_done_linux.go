@@ -118,7 +118,7 @@ func (p *ring) sent(s *slot, fd int32, cqe uring.CQE) uint8 {
 	case syscall.ECANCELED, syscall.EINTR, syscall.EAGAIN:
 	default:
 		q.off = len(q.b) // it will never leave
-		c.flags &^= flagUnsent
+		c.loseLocked()
 		if s.flags&slotEnding == 0 {
 			sysShutdown(int(fd), true) // the reading side reports it
 		}

@@ -230,8 +230,12 @@ func (c *Conn) release(w *worker) bool {
 			c.finish(net.ErrClosed)
 			return false
 		case c.overLocked():
-			polite := c.flags&flagPolite != 0
+			polite, lost := c.flags&flagPolite != 0, c.flags&flagLost != 0
 			c.mu.Unlock()
+			if lost {
+				c.finish(c.lostError())
+				return false
+			}
 			if !polite || !c.startLinger() {
 				c.finish(nil)
 				return false

@@ -292,13 +292,23 @@ func (c *Conn) flushLocked() error {
 			c.out.release()
 			c.out = nil
 			if err != nil {
-				c.flags &^= flagUnsent // it has not left
+				c.loseLocked()
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// loseLocked notes that what was unsent will never leave: nobody is told that it has.
+// c.mu is held.
+func (c *Conn) loseLocked() {
+	c.flags &^= flagUnsent
+	c.flags |= flagLost
+}
+
+// lostError is why it will not.
+func (c *Conn) lostError() error { return c.writeError(sysConnError(int(c.fd))) }
 
 // Backlog is the number of bytes waiting to be sent because the socket does not
 // take them; what leaves with the turn of the loop has not been offered to it.
@@ -328,7 +338,7 @@ func (c *Conn) unsentBytesLocked() (n int) {
 
 // Flush waits until the backlog has left. timeout bounds the time without any
 // progress, 0 is without limit; when it passes the error is
-// [os.ErrDeadlineExceeded]. Called from within a call of the protocol: it gives
+// [os.ErrDeadlineExceeded]. When the connection breaks or is closed it is another. Called from within a call of the protocol: it gives
 // up the loop if it has to wait.
 func (c *Conn) Flush(timeout time.Duration) error {
 	left := -1
@@ -347,6 +357,9 @@ func (c *Conn) Flush(timeout time.Duration) error {
 		case c.earlyTLS():
 			c.mu.Unlock()
 			return errEarly // nor may a file leave, or the socket be somebody else's
+		case c.flags&flagLost != 0:
+			c.mu.Unlock()
+			return c.lostError()
 		case c.out == nil:
 			c.mu.Unlock()
 			return nil
