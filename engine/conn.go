@@ -251,7 +251,9 @@ func (c *Conn) SetProtocol(p Protocol) {
 }
 
 // SetDeadline asks for a Timeout call when d has passed with no call in
-// progress; 0 takes a deadline back. It is coarse: it may come 20 ms late.
+// progress; 0 takes a deadline back. It is coarse: it may come 20 ms late, and early by
+// as long as the loop has been making other calls since it woke, each shorter than
+// [Engine.Patience].
 // One that is set before the TLS handshake is over counts from then, and Timeout
 // follows the handshake at the earliest. Called from within a call of the protocol.
 func (c *Conn) SetDeadline(d time.Duration) {

@@ -31,7 +31,8 @@ type Engine struct {
 	Patience time.Duration
 	// MaxBacklog bounds what a connection may have unsent, in bytes, before
 	// Write fails with ErrBacklog; a single write to a connection that has nothing
-	// unsent may be larger. 0 means 4 MiB, negative is without limit.
+	// unsent may be larger. With DriverGoroutine what a call writes is unsent until its
+	// end. 0 means 4 MiB, negative is without limit.
 	MaxBacklog int
 	// MaxUnread bounds the input that a protocol leaves unused, in bytes, before
 	// the connection ends with ErrUnread. 0 means 4 MiB.

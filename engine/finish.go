@@ -53,7 +53,8 @@ func (c *Conn) startLinger() bool {
 	return true
 }
 
-// lingerBytes bounds what a lingering connection throws away, in bytes.
+// lingerBytes bounds what a lingering connection throws away in one go, in bytes: more than
+// that is there only if the peer sends as fast as we read.
 const lingerBytes = 4 << 20
 
 // discard throws input away; the end of it ends the connection.

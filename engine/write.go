@@ -41,7 +41,8 @@ const (
 
 // fullLocked reports whether n bytes more are too many for a budget, which is as large
 // as the write that the backlog began with at least. What only waits for the end of
-// the call is offered to the socket before that is said. c.mu is held.
+// the call is offered to the socket before that is said; not with the goroutine driver,
+// whose socket would block: there what a call has written before counts. c.mu is held.
 func (c *Conn) fullLocked(n, budget int) bool {
 	full := func() bool {
 		if c.out == nil {

@@ -17,7 +17,7 @@ import (
 func behindStranger(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn, piece []byte, op func(c *Conn) error) (net.Conn, <-chan error) {
 	t.Helper()
 	e.MaxBacklog = -1
-	conns, in, res := make(chan *Conn, 1), make(chan bool, 1), make(chan error, 1)
+	conns, in, res := make(chan *Conn, 1), make(chan bool, 2), make(chan error, 2)
 	var written atomic.Bool
 	dial := serve(t, e, same(&proto{
 		data: func(c *Conn, b []byte) (int, error) {
@@ -91,6 +91,29 @@ func TestBehindTheWriter(t *testing.T) {
 				case <-time.After(5 * time.Second):
 					t.Error("no Timeout, though the deadline has passed")
 				}
+			}
+			inOrder(t, nc, len(piece), 1)
+		})
+	})
+	t.Run("go", func(t *testing.T) {
+		onPlainAndTLS(t, func(t *testing.T, e *Engine, opts *ServeOptions, client func(net.Conn) net.Conn) {
+			calls, ran := 0, make(chan bool, 1)
+			nc, _ := behindStranger(t, e, opts, client, piece, func(c *Conn) error {
+				if calls++; calls == 2 {
+					c.Go(func() {
+						ran <- true
+						c.Shutdown()
+					})
+					return nil
+				}
+				c.SetDeadline(100 * time.Millisecond)
+				_, err := c.Write([]byte{2})
+				return err
+			})
+			select {
+			case <-ran:
+			case <-time.After(5 * time.Second):
+				t.Error("what Timeout has asked for does not run while the peer reads nothing")
 			}
 			inOrder(t, nc, len(piece), 1)
 		})
