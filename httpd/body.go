@@ -51,6 +51,16 @@ func (b *body) begin(x *exchange) {
 	b.expects.reset(x.req.ExpectContinue)
 }
 
+// giveTrailer has f called with the trailer section, once the body has been read.
+func (b *body) giveTrailer(f func(*http1.Fields)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trailer = f
+	if b.err == io.EOF {
+		b.end(io.EOF)
+	}
+}
+
 // arrived reports whether all of it is in the input.
 func (b *body) arrived() bool {
 	return b == nil || b.dec.Done() || b.x.req.ContentLength >= 0 && b.x.req.ContentLength <= int64(len(b.x.in))

@@ -37,21 +37,21 @@ type conn struct {
 
 // exchange is what a request in progress needs; exchanges are reused.
 type exchange struct {
-	c         *engine.Conn
-	h         *conn
-	s         *serving
-	req       http1.Request
-	head      []byte   // the head being answered; borrowed from the input
-	own       []byte   // a copy of it, when the input moves
-	in        []byte   // input behind what was used
-	out       []byte   // answers on their way out
-	buf       []byte   // content of the answer, until its length is known
-	line      []byte   // fields that the handler has set
-	trailers  []string // declared by its Trailer field
-	ctx       Ctx
-	body      *body // of the request in progress: bodyStore, or one that outlives it; nil: none
-	bodyStore body
-	date      *dateLine // right for all that this call of Data answers on its loop
+	c        *engine.Conn
+	h        *conn
+	s        *serving
+	req      http1.Request
+	head     []byte   // the head being answered; borrowed from the input
+	own      []byte   // a copy of it, when the input moves
+	in       []byte   // input behind what was used
+	out      []byte   // answers on their way out
+	buf      []byte   // content of the answer, until its length is known
+	line     []byte   // fields that the handler has set
+	trailers []string // declared by its Trailer field
+	ctx      Ctx
+	body     *body     // of the request in progress; nil: none
+	spare    *body     // for the next request that has one; nil: an ordinary handler may have kept it
+	date     *dateLine // right for all that this call of Data answers on its loop
 	// end closes the connection after the answers; hijacked says that it belongs
 	// to the handler; broken, that nothing more can be sent.
 	end, hijacked, broken, polite bool
@@ -156,7 +156,10 @@ func (x *exchange) request() (elsewhere bool) {
 	x.end, x.mark, x.until = x.req.Close, len(x.out), time.Time{}
 	x.body = nil
 	if x.req.HasBody() {
-		x.body = &x.bodyStore
+		if x.spare == nil {
+			x.spare = new(body)
+		}
+		x.body = x.spare
 		x.body.begin(x)
 	}
 	if x.s.maxBody > 0 && x.req.ContentLength > x.s.maxBody {

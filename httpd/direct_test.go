@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/httpd"
@@ -137,4 +138,61 @@ func plainTalk(t *testing.T, s *site, request string) string {
 	}
 	fmt.Fprint(&b, " ", res.ContentLength, res.TransferEncoding)
 	return b.String()
+}
+
+// TestDirectHandsBodyOn has direct handlers read a part of the body, or all of it, before an ordinary one, which gets what
+// is left, and the trailers. The next request begins where it begins.
+func TestDirectHandsBodyOn(t *testing.T) {
+	t.Parallel()
+	rest := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/unread" {
+			return
+		}
+		b, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, r.URL.Path, " ", string(b), " ", err, " ", r.Trailer.Get("X-T"))
+	})
+	h := httpd.Direct(func(c *httpd.Ctx) {
+		n := int64(5)
+		if string(c.Path()) != "/part" {
+			n = 100
+		}
+		io.Copy(io.Discard, io.LimitReader(c.Body(), n))
+		c.ServeHTTP(rest)
+	})
+	const (
+		counted = "Content-Length: 10\r\n\r\nabcdefghij"
+		chunked = "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n4\r\nabcd\r\n6\r\nefghij\r\n0\r\nX-T: t\r\n\r\n"
+	)
+	requests := []struct{ path, body, want string }{
+		{"/part", counted, "/part fghij <nil> "},
+		{"/whole", counted, "/whole  <nil> "},
+		{"/unread", counted, ""},
+		{"/part", chunked, "/part fghij <nil> t"},
+		{"/whole", chunked, "/whole  <nil> t"},
+		{"/unread", chunked, ""},
+		{"/part", "\r\n", "/part  <nil> "},
+	}
+	for _, driver := range engine.Drivers() {
+		for name, h := range map[string]http.Handler{"direct": h, "adapter": http.HandlerFunc(h.ServeHTTP)} {
+			t.Run(driver.String()+"/"+name, func(t *testing.T) {
+				needsDriver(t, driver)
+				s := stressServe(t, driver, 1, &httpd.Server{Handler: h})
+				nc, err := stressDial(s.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer nc.Close()
+				nc.SetDeadline(time.Now().Add(patience))
+				for _, r := range requests {
+					io.WriteString(nc, "POST "+r.path+" HTTP/1.1\r\nHost: a\r\n"+r.body)
+				}
+				br := bufio.NewReader(nc)
+				for _, r := range requests {
+					if _, text, err := stressAnswer(br); text != r.want || err != nil {
+						t.Fatalf("%s %.20q: %q, %v; want %q", r.path, r.body, text, err, r.want)
+					}
+				}
+			})
+		}
+	}
 }

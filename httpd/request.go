@@ -94,13 +94,11 @@ func (x *exchange) fill(r *http.Request, k *call) error {
 		r.Body = http.NoBody
 		return nil
 	}
-	x.body = new(body)
-	x.body.begin(x)
-	x.body.trailer = func(f *http1.Fields) { fillTrailer(r, f) }
 	if q.TrailerDeclared && q.Chunked { // RFC 9112 7.1.2: no other body has trailers
 		declareTrailer(r)
 	}
-	r.Body = x.body
+	x.body.giveTrailer(func(f *http1.Fields) { fillTrailer(r, f) })
+	r.Body, x.spare = x.body, nil
 	return nil
 }
 
