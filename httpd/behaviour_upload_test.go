@@ -35,6 +35,7 @@ var continueBehaviours = []behaviour{
 	{"http10", (*trial).continue10},
 	{"in-a-pipeline", (*trial).continuePipeline},
 	{"letter-case", (*trial).continueCase},
+	{"full-duplex", (*trial).continueDuplex},
 }
 
 // uploadStreamed: the handler sees the first bytes before the last are sent.
@@ -320,4 +321,25 @@ func (t *trial) continueCase() {
 	equal(t, "interim", w.answer().StatusCode, http.StatusContinue)
 	w.send("hello")
 	w.want(http.StatusOK, "hello")
+}
+
+// continueDuplex: in full duplex, too, a 100 does not come once the answer has begun.
+func (t *trial) continueDuplex() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.EnableFullDuplex()
+		io.WriteString(w, "first ")
+		rc.Flush()
+		echo(w, r)
+	})
+	w := t.dial(s)
+	w.send(head("POST", "/", "Content-Length: 5", "Expect: 100-continue"))
+	a := w.headTo("POST")
+	equal(t, "Connection", a.connection, "close")
+	first := make([]byte, 6)
+	io.ReadFull(a.Body, first)
+	w.send("hello") // all the same
+	rest, err := io.ReadAll(a.Body)
+	equal(t, "answer", fmt.Sprint(a.StatusCode, " ", string(first), string(rest), " ", err), "200 first hello <nil>")
+	w.closed()
 }

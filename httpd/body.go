@@ -34,8 +34,7 @@ type body struct {
 	until   time.Time     // SetReadDeadline; zero: none
 	trailer func(*http1.Fields)
 	// expects: the client waits for 100 (Continue), which is sent by the first
-	// Read before the response has begun. Guarded by the exchange's response, as
-	// it is about what is written.
+	// Read before the response has begun.
 	expects expectation
 }
 
@@ -124,6 +123,7 @@ func (b *body) read(p []byte) (int, error) {
 func (b *body) end(err error) error {
 	switch {
 	case err == io.EOF:
+		b.expects.take() // the client may not have waited
 		if t := b.dec.Trailer(); t != nil && b.trailer != nil {
 			b.trailer(t)
 		}
@@ -143,10 +143,8 @@ func (b *body) end(err error) error {
 // more waits for input.
 func (b *body) more() error {
 	x := b.x
-	if b.expects.take() {
-		if _, err := x.c.Write(continueLine); err != nil {
-			return err
-		}
+	if err := b.expects.meet(x.c); err != nil {
+		return err
 	}
 	wait := b.wait
 	if !b.until.IsZero() {

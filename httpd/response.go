@@ -174,10 +174,6 @@ func (w *response) flush(last bool) error {
 	if !w.committed {
 		w.commit(last)
 	}
-	if !last && !w.duplex {
-		// From now on the client may take the answer for complete.
-		x.body.answered()
-	}
 	switch {
 	case len(x.buf) == 0 || w.head:
 	case w.chunked:

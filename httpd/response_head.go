@@ -132,6 +132,11 @@ func (w *response) commit(last bool) {
 	if x.broken {
 		return
 	}
+	if x.body.answered() {
+		// RFC 9110 10.1.1: a client that was not told to continue may or may not send
+		// the body: nobody knows where the next request begins.
+		x.end = true
+	}
 	content := x.buf
 	x.out = http1.AppendStatusLine(x.out, w.minor, w.status, "")
 	x.out = append(x.out, x.line...)
