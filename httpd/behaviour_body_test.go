@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // How a handler reads the body of a request.
@@ -29,6 +30,7 @@ var bodyBehaviours = []behaviour{
 	{"after-answer-begun", (*trial).bodyAfterAnswer},
 	{"full-duplex", (*trial).bodyFullDuplex},
 	{"full-duplex-then-next", (*trial).bodyFullDuplexNext},
+	{"full-duplex-reader-waits", (*trial).bodyFullDuplexWaits},
 	{"trailer-without-chunks", (*trial).bodyTrailerWithoutChunks},
 	{"trailer-forbidden-field", (*trial).bodyTrailerForbidden},
 	{"read-beside-write", (*trial).bodyReadBesideWrite},
@@ -428,6 +430,37 @@ func (t *trial) bodyFullDuplexNext() {
 	w.send(head("POST", "/1", "Content-Length: 2000") + string(pattern(2000)) + head("GET", "/2"))
 	w.want(http.StatusOK, "/1")
 	w.want(http.StatusOK, "/2")
+}
+
+// bodyFullDuplexWaits: the answer, its end included, does not wait for a body that another goroutine waits for.
+func (t *trial) bodyFullDuplexWaits() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.EnableFullDuplex()
+		read, ended := make(chan bool), make(chan error, 1)
+		go func() {
+			io.ReadFull(r.Body, make([]byte, 3))
+			close(read)
+			_, err := io.Copy(io.Discard, r.Body)
+			ended <- err
+		}()
+		<-read
+		time.Sleep(20 * time.Millisecond) // for the reader to wait
+		io.WriteString(w, "beside ")
+		if r.URL.Path == "/wait" {
+			rc.Flush()
+			fmt.Fprint(w, <-ended)
+		}
+	})
+	w := t.dial(s)
+	w.send(head("POST", "/wait", "Transfer-Encoding: chunked") + "3\r\nabc\r\n")
+	a := w.headTo("POST")
+	w.send("0\r\n\r\n")
+	b, err := io.ReadAll(a.Body)
+	equal(t, "answer", say(string(b), err), "beside <nil> <nil>")
+	w.send(head("POST", "/leave", "Content-Length: 4") + "abc")
+	w.want(http.StatusOK, "beside ")
+	w.send("d")
 }
 
 // readBesideWrite is a handler that answers while another goroutine reads the body; each piece is told to read.

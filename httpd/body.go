@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/burrownet/burrow/internal/http1"
@@ -28,7 +29,7 @@ type body struct {
 	limit   int64
 	err     error // what further reads return
 	closed  bool
-	ends    bool          // it has ended so that no request can follow it
+	ends    atomic.Bool   // it has ended so that no request can follow it; set under mu
 	polite  bool          // the client may still be sending it
 	wait    time.Duration // ReadTimeout
 	until   time.Time     // SetReadDeadline; zero: none
@@ -45,7 +46,8 @@ func (b *body) begin(x *exchange) {
 	if b.limit > 0 {
 		b.left = b.limit
 	}
-	b.err, b.closed, b.ends, b.polite, b.trailer = nil, false, false, false, nil
+	b.err, b.closed, b.polite, b.trailer = nil, false, false, nil
+	b.ends.Store(false)
 	b.wait, b.until = x.s.read, time.Time{}
 	b.expects.reset(x.req.ExpectContinue)
 }
@@ -119,6 +121,12 @@ func (b *body) read(p []byte) (int, error) {
 	}
 }
 
+// fail ends the connection with the body, which may still be coming. b.mu is held.
+func (b *body) fail() {
+	b.ends.Store(true)
+	b.polite = true
+}
+
 // end notes how the body ended.
 func (b *body) end(err error) error {
 	switch {
@@ -128,10 +136,10 @@ func (b *body) end(err error) error {
 			b.trailer(t)
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		b.ends = true
+		b.ends.Store(true)
 		err = &timeoutError{"httpd: read the request body"}
 	default:
-		b.ends, b.polite = true, true
+		b.fail()
 		if e, ok := errors.AsType[*http1.Error](err); ok {
 			err = &ProtocolError{Rule: e.Rule, Reason: e.Reason}
 		}
@@ -186,8 +194,8 @@ func (b *body) spoils() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.x
-	if x == nil || b.ends || b.dec.Done() {
-		return b.ends
+	if x == nil || b.ends.Load() || b.dec.Done() {
+		return b.ends.Load()
 	}
 	// RFC 9110 10.1.1: a client that was not told to continue may or may not send
 	// the body: nobody knows where the next request begins.
@@ -195,15 +203,9 @@ func (b *body) spoils() bool {
 		x.req.ContentLength-int64(len(x.in)) > maxDiscard
 }
 
-// failed reports whether the body has ended so that no request can follow it.
-func (b *body) failed() bool {
-	if b == nil {
-		return false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.ends
-}
+// failed reports whether the body has ended so that no request can follow it. It does
+// not wait for a Read in progress.
+func (b *body) failed() bool { return b != nil && b.ends.Load() }
 
 // discard reads what the handler left unread, for the sake of the next request,
 // unless that is too much or was never sent.
@@ -214,7 +216,7 @@ func (b *body) discard() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.x
-	if x == nil || b.dec.Done() || x.end || b.ends || b.expects.waiting() ||
+	if x == nil || b.dec.Done() || x.end || b.ends.Load() || b.expects.waiting() ||
 		x.req.ContentLength-int64(len(x.in)) > maxDiscard {
 		return
 	}
@@ -222,7 +224,7 @@ func (b *body) discard() {
 		if len(x.in) == 0 {
 			x.send()
 			if x.broken || b.more() != nil {
-				b.ends = true
+				b.ends.Store(true)
 				return
 			}
 		}
@@ -230,7 +232,7 @@ func (b *body) discard() {
 		x.in = x.in[n:]
 		read += len(data)
 		if read > maxDiscard || err != nil && err != io.EOF {
-			b.ends, b.polite = true, true
+			b.fail()
 			return
 		}
 	}
@@ -245,7 +247,7 @@ func (b *body) finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.x != nil && !b.dec.Done() {
-		b.ends, b.polite = true, true
+		b.fail()
 	}
 	b.leave()
 }
@@ -253,7 +255,7 @@ func (b *body) finish() {
 // leave parts b from its exchange, which learns what b means for the connection.
 // b.mu is held.
 func (b *body) leave() {
-	if x := b.x; x != nil && b.ends {
+	if x := b.x; x != nil && b.ends.Load() {
 		x.end, x.polite = true, x.polite || b.polite
 	}
 	b.x, b.closed = nil, true

@@ -237,6 +237,9 @@ func (w *response) finish() {
 	if w.status == http.StatusSwitchingProtocols {
 		x.end = true // the handler has switched to nothing
 	}
+	if w.duplex {
+		x.send() // a Read that goes on must not hold it back
+	}
 }
 
 // complain logs a mistake of the handler, with the place where it was made.
