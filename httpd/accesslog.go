@@ -222,7 +222,9 @@ func (w *countingWriter) ReadFrom(r io.Reader) (int64, error) {
 	} else {
 		n, err = io.Copy(w.ResponseWriter, r)
 	}
-	w.count(n)
+	if n > 0 { // nothing begins no answer
+		w.count(n)
+	}
 	return n, err
 }
 

@@ -61,6 +61,10 @@ func TestAccessLogLine(t *testing.T) {
 		{"silent", "GET", "/", func(http.ResponseWriter, *http.Request) {}, "192.0.2.1 GET / HTTP/1.1 200 0"},
 		{"write only", "GET", "/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "abc") }, "192.0.2.1 GET / HTTP/1.1 200 3"},
 		{"copied", "GET", "/", func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, strings.NewReader("abcd")) }, "192.0.2.1 GET / HTTP/1.1 200 4"},
+		{"copied nothing", "GET", "/", func(w http.ResponseWriter, _ *http.Request) {
+			io.Copy(w, io.LimitReader(strings.NewReader(""), 1))
+			w.WriteHeader(500)
+		}, "192.0.2.1 GET / HTTP/1.1 500 0"},
 		{"early hints", "GET", "/", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(103)
 			w.WriteHeader(201)

@@ -29,6 +29,7 @@ var responseBehaviours = []behaviour{
 	{"repeated-fields", (*trial).responseRepeated},
 	{"late-header", (*trial).responseLateHeader},
 	{"empty-write-starts", (*trial).responseEmptyWrite},
+	{"empty-copy-starts-not", (*trial).responseEmptyCopy},
 	{"early-hints", (*trial).responseEarlyHints},
 	{"early-hints-http10", (*trial).responseEarlyHints10},
 	{"explicit-continue", (*trial).responseExplicitContinue},
@@ -343,6 +344,38 @@ func (t *trial) responseEmptyWrite() {
 	a := w.want(http.StatusOK, "")
 	equal(t, "X-Late", a.Header.Get("X-Late"), "")
 	equal(t, "Content-Length", a.Header.Get("Content-Length"), "0")
+}
+
+// responseEmptyCopy: a source that gives nothing, or fails at once, leaves the answer to the handler.
+func (t *trial) responseEmptyCopy() {
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/empty":
+			io.Copy(w, onlyReader{strings.NewReader("")})
+			w.Header().Set("X-A", "b")
+			w.WriteHeader(http.StatusNoContent)
+		case "/device":
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			defer f.Close()
+			io.CopyN(w, f, 100_000)
+			http.NotFound(w, r)
+		case "/fail":
+			if _, err := io.Copy(w, iotest.ErrReader(io.ErrNoProgress)); err != nil {
+				http.Error(w, err.Error(), http.StatusBadGateway)
+			}
+		}
+	})
+	w := t.dial(s)
+	w.get("/empty")
+	equal(t, "late field", w.want(http.StatusNoContent, "").Header.Get("X-A"), "b")
+	w.get("/device")
+	w.want(http.StatusNotFound, "404 page not found\n")
+	w.get("/fail")
+	w.want(http.StatusBadGateway, io.ErrNoProgress.Error()+"\n")
 }
 
 func (t *trial) responseEarlyHints() {

@@ -9,11 +9,9 @@ import (
 )
 
 // ReadFrom implements io.ReaderFrom: a file of known length goes from the disk to
-// the socket without passing through the process, where the connection can.
+// the socket without passing through the process, where the connection can. A source
+// that gives nothing begins no answer.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
-	if w.x != nil && !w.x.hijacked && !w.wrote {
-		w.WriteHeader(http.StatusOK)
-	}
 	if f, off, n, ok := w.fileOf(src); ok {
 		return w.sendFile(src, f, off, n)
 	}
@@ -24,19 +22,19 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 // sendable is the least file that is worth a system call of its own, in bytes.
 const sendable = 16 << 10
 
-// fileOf finds the regular file behind a reader, and which part of it is meant.
+// fileOf finds the regular file behind a reader, and which part of it is meant, if that
+// can be sent as it is. It has the answer begin then.
 func (w *response) fileOf(src io.Reader) (f *os.File, off, n int64, ok bool) {
 	x := w.x
-	if x == nil || x.hijacked || w.head || w.length < 0 || w.err != nil || !bodyAllowed(w.status) || x.s.std.TLSConfig != nil {
+	if x == nil || x.hijacked || w.head || w.err != nil || x.s.std.TLSConfig != nil {
 		return nil, 0, 0, false
 	}
-	n = w.length - w.written
 	lr, limited := src.(*io.LimitedReader)
 	if limited {
-		src, n = lr.R, min(n, lr.N)
+		src = lr.R
 	}
 	f, ok = src.(*os.File)
-	if !ok || n < sendable {
+	if !ok {
 		return nil, 0, 0, false
 	}
 	info, err := f.Stat()
@@ -47,11 +45,18 @@ func (w *response) fileOf(src io.Reader) (f *os.File, off, n int64, ok bool) {
 	if err != nil {
 		return nil, 0, 0, false
 	}
-	if !limited && info.Size()-off > n {
-		return nil, 0, 0, false // more than was declared: the slow way refuses it
+	n = info.Size() - off
+	if limited {
+		n = min(n, lr.N)
 	}
-	n = min(n, info.Size()-off)
-	return f, off, n, n >= sendable
+	if n < sendable {
+		return nil, 0, 0, false
+	}
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	// More than was declared is refused by the slow way.
+	return f, off, n, bodyAllowed(w.status) && n <= w.length-w.written
 }
 
 func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, error) {
