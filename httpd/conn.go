@@ -326,6 +326,10 @@ func (x *exchange) sendLater() {
 		return
 	}
 	err := x.c.WriteLater(x.out)
+	if err == engine.ErrBacklog {
+		x.send() // waits for room
+		return
+	}
 	if err == nil {
 		err = x.wait(x.c.Push)
 	}

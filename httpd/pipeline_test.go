@@ -19,11 +19,12 @@ import (
 // TestPipelineUnread asks for more answers than may be unsent, reads late, and gets every byte.
 func TestPipelineUnread(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ requests, size int }{
-		{2500, 4000},  // small answers to all that one read brings
-		{40, 200_000}, // each sent by itself
-		{2, 5 << 20},  // each larger than Engine.MaxBacklog
-		{1, 9 << 20},  // the same, alone
+	for _, c := range []struct{ requests, size, budget int }{
+		{2500, 4000, 0},        // small answers to all that one read brings
+		{40, 200_000, 0},       // each sent by itself
+		{2, 5 << 20, 0},        // each larger than Engine.MaxBacklog
+		{1, 9 << 20, 0},        // the same, alone
+		{2500, 4000, 48 << 10}, // less may be unsent than a pipeline would have
 	} {
 		page := pattern(c.size)
 		for kind, h := range map[string]http.Handler{
@@ -35,10 +36,12 @@ func TestPipelineUnread(t *testing.T) {
 					if secure != nil && c.requests*c.size > 16<<20 {
 						continue // the same, only slower
 					}
-					t.Run(fmt.Sprintf("%dx%d/%s/%v/tls=%v", c.requests, c.size, kind, driver, secure != nil), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%dx%d/%d/%s/%v/tls=%v", c.requests, c.size, c.budget, kind, driver, secure != nil), func(t *testing.T) {
 						t.Parallel()
 						needsDriver(t, driver)
-						s := stressServe(t, driver, 1, &httpd.Server{TLS: secure, Handler: h})
+						s := stressServe(t, driver, 1, &httpd.Server{
+							TLS: secure, Handler: h, Engine: &engine.Engine{MaxBacklog: c.budget},
+						})
 						nc, err := stressDial(s.addr)
 						if err != nil {
 							t.Fatal(err)

@@ -37,7 +37,8 @@ func stressSize(everyDay, full int) int {
 	return everyDay
 }
 
-// stressServe runs srv on a driver until the test ends, with loops event loops (0: one per processor).
+// stressServe runs srv on a driver until the test ends, with loops event loops (0: one per processor). Its Engine may have
+// settings besides.
 func stressServe(t testing.TB, driver engine.Driver, loops int, srv *httpd.Server) *site {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,7 +47,10 @@ func stressServe(t testing.TB, driver engine.Driver, loops int, srv *httpd.Serve
 	}
 	rec := new(logRecorder)
 	srv.Logger = slog.New(slog.NewTextHandler(rec, nil))
-	srv.Engine = &engine.Engine{Driver: driver, Loops: loops, Logger: srv.Logger}
+	if srv.Engine == nil {
+		srv.Engine = new(engine.Engine)
+	}
+	srv.Engine.Driver, srv.Engine.Loops, srv.Engine.Logger = driver, loops, srv.Logger
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &site{addr: ln.Addr().String(), log: rec, drain: cancel, ended: make(chan struct{})}
 	go func() {
