@@ -15,7 +15,8 @@ import (
 	"github.com/burrownet/burrow/internal/http1"
 )
 
-// What a connection is waiting for, and so what its deadline means.
+// What a connection is waiting for, and so what its deadline means. That of the
+// phases before phaseIdle ends with the head of a request.
 const (
 	phaseNew   = iota // its first byte
 	phaseHead         // the rest of a request head
@@ -30,7 +31,7 @@ var _ engine.Sender = (*conn)(nil)
 type conn struct {
 	s      *serving
 	seen   uint32        // bytes of an unfinished head that were looked at
-	unsent uint32        // the backlog when its deadline was set
+	unsent uint32        // the backlog at the end of the last call, or when its deadline passed
 	habit  atomic.Uint32 // the place of the path whose handler runs on the loop
 	phase  uint8
 }
@@ -58,6 +59,7 @@ type exchange struct {
 	upgraded                      bool      // hijacked, by a protocol that has taken its place
 	mark                          int       // where in out the answer in progress begins
 	later                         int       // bytes of answers that WriteLater has been given since the last send
+	given                         int64     // bytes that the engine has been given to write
 	until                         time.Time // SetWriteDeadline; zero: none
 	err                           error     // why it is broken
 }
@@ -86,7 +88,7 @@ func (x *exchange) free() {
 	x.c, x.h, x.s, x.head, x.in, x.body, x.date = nil, nil, nil, nil, nil, nil, nil
 	x.out, x.buf, x.line = x.out[:0], x.buf[:0], x.line[:0]
 	x.end, x.hijacked, x.upgraded, x.broken, x.polite = false, false, false, false, false
-	x.until, x.err, x.later = time.Time{}, nil, 0
+	x.until, x.err, x.later, x.given = time.Time{}, nil, 0, 0
 	x.ctx.reset()
 	exchanges.Put(x)
 }
@@ -133,7 +135,7 @@ func (x *exchange) serve() (elsewhere bool) {
 			break
 		}
 		x.h.seen = 0
-		if x.h.phase != phaseIdle { // a store costs more than a look
+		if x.h.phase < phaseIdle { // a store costs more than a look
 			x.h.phase = phaseIdle // the next head has a time of its own
 		}
 		x.head, x.in = x.in[:n], x.in[n:]
@@ -276,6 +278,7 @@ func (x *exchange) send() {
 		x.out = x.out[:x.mark] // the answers before this one are not late
 	}
 	if len(x.out) > 0 && !x.broken {
+		x.given += int64(len(x.out))
 		_, err := x.c.Write(x.out)
 		if err == engine.ErrBacklog {
 			// What is unsent leaves first. Then there is no limit to one write.
@@ -337,6 +340,7 @@ func (x *exchange) sendLater() {
 		x.fail(err)
 	}
 	x.later += len(x.out)
+	x.given += int64(len(x.out))
 	x.out, x.mark = x.out[:0], 0
 }
 
@@ -395,8 +399,11 @@ func (x *exchange) settle() error {
 		return io.EOF
 	}
 	if unsent := c.Backlog(); unsent > 0 {
+		// Who has read nothing since the deadline was set gets no other one.
+		if h.phase != phaseWrite || int64(unsent) < int64(h.unsent)+x.given {
+			c.SetDeadline(x.s.write)
+		}
 		h.phase, h.unsent = phaseWrite, uint32(unsent)
-		c.SetDeadline(x.s.write)
 		return nil
 	}
 	h.await(c)

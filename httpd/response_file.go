@@ -85,6 +85,7 @@ func (w *response) sendFile(src io.Reader, f *os.File, off, n int64) (int64, err
 		})
 	}
 	w.written += sent
+	x.given += sent
 	f.Seek(off+sent, io.SeekStart) // as if it had been read
 	if lr, ok := src.(*io.LimitedReader); ok {
 		lr.N -= sent

@@ -45,6 +45,11 @@ func stressServe(t testing.TB, driver engine.Driver, loops int, srv *httpd.Serve
 	if err != nil {
 		t.Fatal(err)
 	}
+	return stressServeOn(t, ln, driver, loops, srv)
+}
+
+func stressServeOn(t testing.TB, ln net.Listener, driver engine.Driver, loops int, srv *httpd.Server) *site {
+	t.Helper()
 	rec := new(logRecorder)
 	srv.Logger = slog.New(slog.NewTextHandler(rec, nil))
 	if srv.Engine == nil {
