@@ -24,6 +24,7 @@ var timeoutBehaviours = []behaviour{
 	{"body", (*trial).timeoutBody},
 	{"write", (*trial).timeoutWrite},
 	{"controller-read", (*trial).timeoutControllerRead},
+	{"controller-read-moved", (*trial).timeoutReadMoved},
 	{"controller-read-idle-next", (*trial).timeoutControllerNext},
 	{"controller-write", (*trial).timeoutControllerWrite},
 	{"controller-write-past", (*trial).timeoutWritePast},
@@ -198,6 +199,42 @@ func (t *trial) timeoutControllerRead() {
 		t.Errorf("error of the body: %v, want a timeout", err)
 	}
 	w.want(http.StatusOK, "gave up")
+	w.closed()
+}
+
+// timeoutReadMoved: a deadline that is set beside a Read that waits is that of this Read.
+func (t *trial) timeoutReadMoved() {
+	got := make(chan error, 1)
+	s := t.handle(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		rc.SetReadDeadline(time.Now().Add(4 * short))
+		moved := make(chan bool)
+		go func() {
+			defer close(moved)
+			time.Sleep(short / 3) // for the Read to wait
+			rc.SetReadDeadline(time.Now().Add(10 * patience))
+			if r.URL.Path == "/later" {
+				return
+			}
+			time.Sleep(short / 3)
+			rc.SetReadDeadline(time.Now())
+		}()
+		b, err := io.ReadAll(r.Body)
+		<-moved
+		got <- err
+		fmt.Fprintf(w, "%s", b)
+	})
+	w := t.dial(s)
+	w.send(head("POST", "/later", "Content-Length: 5") + "hel")
+	time.Sleep(6 * short)
+	w.send("lo")
+	equal(t, "later", await(t, "the handler", got), nil)
+	w.want(http.StatusOK, "hello")
+	w.send(head("POST", "/now", "Content-Length: 5") + "hel")
+	if err := await(t, "the handler", got); !timeout(err) {
+		t.Errorf("error of the body: %v, want a timeout", err)
+	}
+	w.want(http.StatusOK, "hel")
 	w.closed()
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/internal/http1"
 )
 
@@ -29,10 +30,10 @@ type body struct {
 	limit   int64
 	err     error // what further reads return
 	closed  bool
-	ends    atomic.Bool   // it has ended so that no request can follow it; set under mu
-	polite  bool          // the client may still be sending it
-	wait    time.Duration // ReadTimeout
-	until   time.Time     // SetReadDeadline; zero: none
+	ends    atomic.Bool               // it has ended so that no request can follow it; set under mu
+	polite  bool                      // the client may still be sending it
+	wait    time.Duration             // ReadTimeout
+	until   atomic.Pointer[time.Time] // SetReadDeadline; nil: none
 	trailer func(*http1.Fields)
 	// expects: the client waits for 100 (Continue), which is sent by the first
 	// Read before the response has begun.
@@ -48,7 +49,8 @@ func (b *body) begin(x *exchange) {
 	}
 	b.err, b.closed, b.polite, b.trailer = nil, false, false, nil
 	b.ends.Store(false)
-	b.wait, b.until = x.s.read, time.Time{}
+	b.wait = x.s.read
+	b.until.Store(nil)
 	b.expects.reset(x.req.ExpectContinue)
 }
 
@@ -154,23 +156,32 @@ func (b *body) more() error {
 	if err := b.expects.meet(x.c); err != nil {
 		return err
 	}
-	wait := b.wait
-	if !b.until.IsZero() {
-		left := time.Until(b.until)
-		if left <= 0 {
-			return os.ErrDeadlineExceeded
-		}
-		if wait == 0 || left < wait {
-			wait = left
-		}
-	}
 	x.keepHead()
-	in, err := x.c.More(x.in, wait)
-	x.in = in
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
+	var limit time.Time // by ReadTimeout
+	if b.wait > 0 {
+		limit = time.Now().Add(b.wait)
 	}
-	return err
+	for {
+		end := limit
+		if until := b.until.Load(); until != nil && (end.IsZero() || until.Before(end)) {
+			end = *until
+		}
+		var wait time.Duration // without limit
+		if !end.IsZero() {
+			if wait = time.Until(end); wait <= 0 {
+				return os.ErrDeadlineExceeded
+			}
+		}
+		in, err := x.c.More(x.in, wait)
+		x.in = in
+		if err == io.EOF {
+			return io.ErrUnexpectedEOF
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		// The time is over, or setDeadline has moved it.
+	}
 }
 
 // Close implements io.Closer: later reads fail.
@@ -274,14 +285,17 @@ func (b *body) takeInput(x *exchange) []byte {
 	return in
 }
 
-// setDeadline has the body be read by then.
-func (b *body) setDeadline(t time.Time) {
+// setDeadline has the body be read by then. A Read that waits on c looks again.
+func (b *body) setDeadline(c *engine.Conn, t time.Time) {
 	if b == nil {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.until = t
+	if t.IsZero() {
+		b.until.Store(nil)
+	} else {
+		b.until.Store(&t)
+	}
+	c.Interrupt()
 }
 
 // abandon ends the body without a look at what is left.

@@ -106,12 +106,15 @@ func (r *readAhead) Read(p []byte) (int, error) {
 }
 
 // SetReadDeadline is for http.ResponseController: the request body must be read
-// by then.
+// by then. It may be called beside a Read, which it ends if that is late.
 func (w *response) SetReadDeadline(t time.Time) error {
-	if w.x == nil {
+	x := w.x
+	if x == nil {
 		return errDone
 	}
-	w.x.body.setDeadline(t)
+	if !x.hijacked {
+		x.body.setDeadline(x.c, t)
+	}
 	return nil
 }
 
