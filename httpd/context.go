@@ -60,18 +60,12 @@ func (k *requestContext) doneLocked() <-chan struct{} {
 		if a.err != nil {
 			close(a.done)
 		} else {
-			k.watchLocked()
+			// Under mu, as the next request's watcher must not be replaced; what it calls
+			// may come from within.
+			k.c.Watch(func(error) { go k.cancel() })
 		}
 	}
 	return a.done
-}
-
-// watchLocked asks to be told when the client goes away.
-func (k *requestContext) watchLocked() {
-	c := k.c
-	k.mu.Unlock() // the answer may come from within
-	c.Watch(func(error) { k.cancel() })
-	k.mu.Lock()
 }
 
 // Err implements context.Context.
@@ -157,19 +151,22 @@ func (k *requestContext) cancelLocked() {
 
 // finish ends the context because the handler has returned.
 func (k *requestContext) finish() {
-	k.unwatch()
 	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.unwatchLocked()
 	k.cancelLocked()
 	k.c = nil
-	k.mu.Unlock()
 }
 
 // unwatch stops watching the client, whose connection the handler takes over.
 func (k *requestContext) unwatch() {
 	k.mu.Lock()
-	c, watched := k.c, k.asked != nil && k.asked.done != nil
-	k.mu.Unlock()
-	if watched && c != nil {
-		c.Watch(nil)
+	defer k.mu.Unlock()
+	k.unwatchLocked()
+}
+
+func (k *requestContext) unwatchLocked() {
+	if k.c != nil && k.asked != nil && k.asked.done != nil {
+		k.c.Watch(nil)
 	}
 }
