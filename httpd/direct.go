@@ -89,6 +89,9 @@ func (c *Ctx) Method() []byte {
 // Path is the path of the request target, not unescaped.
 func (c *Ctx) Path() []byte {
 	if c.x == nil {
+		if raw := c.r.URL.RawPath; raw != "" {
+			return []byte(raw) // also where EscapedPath would escape more
+		}
 		return []byte(c.r.URL.EscapedPath())
 	}
 	return c.x.req.Path
@@ -144,7 +147,7 @@ func (c *Ctx) RemoteAddr() netip.AddrPort {
 }
 
 // PathValue is the part of the path that matched {name} of the Router's pattern,
-// unescaped; nil when the pattern has no such name.
+// unescaped; empty when the pattern has no such name.
 func (c *Ctx) PathValue(name string) []byte {
 	if c.x == nil {
 		return []byte(c.r.PathValue(name))

@@ -86,6 +86,7 @@ func TestDirectLikeAdapter(t *testing.T) {
 	t.Parallel()
 	requests := []string{
 		head("GET", "/a%20b%2fc?a=1&a=2", "X-A: b"),
+		head("GET", "/a\"<>\\^`{|}\xff%41"),
 		head("HEAD", "/"),
 		head("POST", "/", "Content-Length: 4") + "body",
 		head("GET", "http://other.test:81/x?a=%20"),
