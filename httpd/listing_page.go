@@ -255,6 +255,8 @@ func writeErrorPage(w http.ResponseWriter, r *http.Request, status int) {
 		data.Advice = "The address is not one this server understands."
 	case http.StatusMethodNotAllowed:
 		data.Advice = "Files can be read here, and nothing else."
+	case http.StatusPreconditionFailed:
+		data.Advice = "What is here is not, or no longer, what was asked for."
 	default:
 		data.Advice = "Something went wrong on this side. The server's log says what."
 	}

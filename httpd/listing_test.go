@@ -304,6 +304,9 @@ func TestListingConditional(t *testing.T) {
 			t.Errorf("If-Match: %s: got %d, want %d", match, got, want)
 		}
 	}
+	if page := filesBody(t, askFiles(t, h, "GET", "/", "If-Match: "+tag, "Accept: text/html")); !strings.Contains(page, "no longer") {
+		t.Errorf("the page for 412 does not say why: %s", page)
+	}
 	for _, other := range []string{"/?sort=size", "/?order=desc", "/?format=json", "/zoo/"} {
 		if got := askFiles(t, h, "GET", other).Header.Get("ETag"); got == tag {
 			t.Errorf("%s has the tag of /", other)
