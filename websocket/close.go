@@ -38,35 +38,38 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 		return wrap("close", net.ErrClosed)
 	}
 	if err != nil {
-		c.CloseNow()
+		c.abort(errClosed)
 		return wrap("close", err)
 	}
 	if c.ev != nil {
-		ev := c.ev
-		ev.AfterFunc(closeTimeout, func() { ev.Close() })
+		c.closeLater()
 		return nil
 	}
 	return c.awaitClose(ctx)
 }
 
-// CloseNow ends the connection at once, without a close frame.
+// CloseNow ends the connection at once, without a close frame. On one that has ended,
+// the error is a net.ErrClosed, and nobody is told why any more.
 func (c *Conn) CloseNow() error {
-	if !c.end(errClosed) {
-		if c.overHTTP2() {
-			c.hangUp() // waits for writes: the http handler may be about to return
-		}
+	first := c.end(errClosed)
+	err := c.hangUp()
+	if !first {
 		return wrap("close", net.ErrClosed)
 	}
-	return c.hangUp()
+	return err
 }
 
-// overHTTP2 reports whether the connection, in blocking style, is a stream of HTTP/2.
-func (c *Conn) overHTTP2() bool {
-	if c.io == nil {
-		return false
+// abort ends the connection at once; one that has ended may still say its last words.
+func (c *Conn) abort(cause error) {
+	if c.end(cause) {
+		c.hangUp()
 	}
-	_, ok := c.io.nc.(*h2Stream)
-	return ok
+}
+
+// closeLater closes what is below once the peer has had its time. Event style.
+func (c *Conn) closeLater() {
+	ev := c.ev
+	ev.AfterFunc(closeTimeout, func() { ev.Close() })
 }
 
 // hangUp closes what is below.
@@ -122,6 +125,7 @@ func (c *Conn) conclude(ctx context.Context, code StatusCode, reason string, cau
 	if c.io == nil {
 		c.sendClose(ctx, code, reason)
 		c.end(cause)
+		c.closeLater() // our last words may not leave
 		c.finish()
 		return cause
 	}

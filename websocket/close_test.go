@@ -6,10 +6,12 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/burrownet/burrow/engine"
 	"github.com/burrownet/burrow/internal/memnet"
 )
 
@@ -105,6 +107,33 @@ func TestCloseNowEndsReads(t *testing.T) {
 		}
 		p.nc.Close()
 	})
+	for _, writing := range []bool{true, false} { // a Read that tells a peer who does not read of a fault
+		synctest.Test(t, func(t *testing.T) {
+			a, b := memnet.Pipe(&memnet.Options{Buffer: 100})
+			c, p := newBlocking(a, common{}.settings(false), nil, deflateParams{}, nil), &peer{t: t, nc: b, client: true}
+			if writing {
+				go c.Write(context.Background(), MessageText, make([]byte, 1000))
+			} else {
+				a.Write(make([]byte, 99)) // no room
+			}
+			synctest.Wait()
+			p.send(p.raw(fin|3, ""))
+			read := make(chan error)
+			go func() {
+				_, _, err := c.Read(context.Background())
+				read <- err
+			}()
+			synctest.Wait()
+			began := time.Now()
+			if err := c.CloseNow(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("CloseNow: %v", err)
+			}
+			if err := <-read; CloseStatus(err) != StatusProtocolError || time.Since(began) > 0 {
+				t.Errorf("Read (somebody writes: %v): %v, %v after CloseNow", writing, err, time.Since(began))
+			}
+			b.Close()
+		})
+	}
 }
 
 func TestCloseRead(t *testing.T) {
@@ -248,5 +277,83 @@ func TestUntil(t *testing.T) {
 		}
 		p.nc.Close()
 		await(t, "the end", closed)
+	})
+}
+
+// stuck starts a server in event style, and returns both ends of a connection to it, the
+// peer's end of which has not read for so long that something is unsent.
+func (s server) stuck(t *testing.T, o *AcceptOptions) (p *peer, c *Conn, closed chan error) {
+	t.Helper()
+	conns, closed := make(chan *Conn, 1), make(chan error, 1)
+	o.Handler = &Funcs{OnOpen: func(c *Conn) { conns <- c }, OnClose: func(_ *Conn, err error) { closed <- err }}
+	p = dialPeer(t, s.start(t, o), "/")
+	c = await(t, "Open", conns)
+	until(t, "Open returns", func() bool { return c.has(stOpen) })
+	for c.ev.Backlog() < 16<<10 {
+		must(t, "write", c.Write(context.Background(), MessageBinary, make([]byte, 16<<10)))
+		time.Sleep(time.Millisecond / 4)
+	}
+	return p, c, closed
+}
+
+// TestCloseStuck: a connection that has ended is closed though the peer does not read.
+func TestCloseStuck(t *testing.T) {
+	t.Parallel()
+	var all sync.WaitGroup // they wait together
+	for _, s := range servers() {
+		if !s.event || s.driver.Available() != nil {
+			continue
+		}
+		for name, b0 := range map[string]byte{"fault": fin | 3, "close": fin | 8} {
+			p, _, closed := s.stuck(t, &AcceptOptions{PingAfter: -1})
+			p.send(p.raw(b0, ""))
+			all.Go(func() {
+				select {
+				case <-closed:
+				case <-time.After(2*closeTimeout + 2*time.Second): // crypto/tls waits for as long, in its Close
+					t.Errorf("%s, after a %s: the connection is not closed", s.name, name)
+				}
+				p.nc.Close()
+			})
+		}
+	}
+	all.Wait()
+}
+
+// TestCloseNowStuck: the same at once, by CloseNow. Without it who reads gets the last words.
+func TestCloseNowStuck(t *testing.T) {
+	t.Parallel()
+	drivers(t, func(t *testing.T, s server) {
+		for want, in := range map[string]byte{"close 1002 a reserved opcode": fin | 3, "close 1005": fin | 8} {
+			p, c, closed := s.stuck(t, &AcceptOptions{})
+			w, err := c.Writer(context.Background(), MessageText)
+			must(t, "writer", err)
+			p.send(p.raw(in, ""))
+			until(t, "the end", func() bool { return c.has(stEnded) })
+			if err := w.Close(); err == nil {
+				t.Error("a Writer that is late succeeds")
+			}
+			m := p.read()
+			for strings.HasPrefix(m, "binary ") {
+				m = p.read()
+			}
+			if m != want {
+				t.Errorf("got %s, want %s", short(m), want)
+			}
+			p.nc.Close()
+			await(t, "Close", closed)
+
+			p, c, closed = s.stuck(t, &AcceptOptions{})
+			p.send(p.raw(in, ""))
+			until(t, "the end", func() bool { return c.has(stEnded) })
+			if s.secure && s.driver == engine.DriverGoroutine {
+				continue // crypto/tls waits for the peer, in its Close
+			}
+			began := time.Now()
+			c.CloseNow()
+			if await(t, "Close", closed); time.Since(began) > closeTimeout/2 {
+				t.Errorf("closed %v after CloseNow", time.Since(began))
+			}
+		}
 	})
 }

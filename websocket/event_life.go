@@ -85,7 +85,7 @@ func (c *Conn) probe() {
 func (p *protocol) Drain(ev *engine.Conn) {
 	c := p.ready()
 	if sent, _ := c.sendClose(context.Background(), StatusGoingAway, ""); sent {
-		ev.AfterFunc(closeTimeout, func() { ev.Close() })
+		c.closeLater()
 	}
 }
 

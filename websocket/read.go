@@ -321,8 +321,7 @@ func (r *messageReader) inflated(b []byte) (int, error) {
 	r.free()
 	if err != io.EOF && r.ctx.Err() != nil && !r.c.has(stEnded) {
 		// A decompressor cannot go on where it was stopped.
-		r.c.end(errClosed)
-		r.c.hangUp()
+		r.c.abort(errClosed)
 	}
 	r.err = err
 	if err != io.EOF {

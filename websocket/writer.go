@@ -32,7 +32,7 @@ func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error
 	c.set1(stStreaming)
 	w := &messageWriter{c: c, ctx: ctx, op: wsframe.Opcode(t), buf: frameBufs.Get().(*frameBuf)}
 	if ctx.Done() != nil {
-		w.stop = context.AfterFunc(ctx, c.abandoned)
+		w.stop = context.AfterFunc(ctx, func() { c.abort(errAbandoned) }) // others would wait for ever to write
 	}
 	if c.pm.on {
 		w.z = newCompressor(c.set.deflate.level(), c.ownBits())
@@ -60,13 +60,6 @@ type messageWriter struct {
 
 // errAbandoned is how a connection ends whose Writer was not closed in time.
 var errAbandoned = fmt.Errorf("websocket: write: a Writer's context has ended before its message: %w", net.ErrClosed)
-
-// abandoned ends the connection: others would wait for ever to write.
-func (c *Conn) abandoned() {
-	if c.end(errAbandoned) {
-		c.hangUp()
-	}
-}
 
 var errWriterClosed = errors.New("websocket: write: the message has ended")
 
@@ -128,7 +121,7 @@ func (w *messageWriter) fail(err error) error {
 		err = w.ctx.Err()
 	}
 	w.free(wrap("write", err))
-	w.c.CloseNow()
+	w.c.abort(errClosed)
 	return w.err
 }
 
