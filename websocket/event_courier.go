@@ -46,6 +46,13 @@ func (c *Conn) courier(d time.Duration) *courier {
 	return k
 }
 
+// hasten has what is unsent leave soon, in a call that lasts; wmu is held.
+func (c *Conn) hasten() {
+	if c.state.Load()&(stOffLoop|stPumping) == stOffLoop {
+		c.courier(callPatience)
+	}
+}
+
 // hurry waits a moment for the socket, which nobody has asked yet whether it takes
 // what the call has written. wmu is held.
 func (c *Conn) hurry() {

@@ -67,22 +67,19 @@ func (c *Conn) writeEvent(head, body []byte, control bool) error {
 		c.hurry()
 		err = c.push(head, body)
 	}
-	if err == nil && st&stCork != 0 {
-		c.held = 0 // it has left with this
-	}
-	if err == nil && st&(stOffLoop|stPumping) == stOffLoop {
-		c.courier(callPatience)
-	}
 	return eventError(err)
 }
 
-// push gives a frame to the engine.
+// push gives a frame to the engine, and sees to it that it leaves; wmu is held.
 func (c *Conn) push(head, body []byte) error {
-	if len(body) > 0 {
-		return c.ev.Write2(head, body)
+	if err := c.ev.Write2(head, body); err != nil {
+		return err
 	}
-	_, err := c.ev.Write(head)
-	return err
+	if c.has(stCork) {
+		c.held = 0 // it has left with this
+	}
+	c.hasten()
+	return nil
 }
 
 // crammed reports whether too much is unsent for n bytes more.

@@ -199,6 +199,36 @@ func TestHubDisconnect(t *testing.T) {
 	}
 }
 
+// TestHubCallback: who reads gets all, though a callback of its connection lasts.
+func TestHubCallback(t *testing.T) {
+	t.Parallel()
+	drivers(t, func(t *testing.T, s server) {
+		h := &Hub{Slow: Disconnect, BudgetBytes: slowBudget}
+		handler := hubHandler(h)
+		answer := handler.OnMessage
+		entered, over := make(chan bool, 1), make(chan bool)
+		handler.OnMessage = func(c *Conn, typ MessageType, data []byte) {
+			answer(c, typ, data)
+			if string(data) == "wait" {
+				entered <- true
+				<-over
+			}
+		}
+		p := subscriber(t, s.start(t, &AcceptOptions{Handler: handler}), "t")
+		defer close(over)
+		ask(p, "wait", "wait")
+		await(t, "the callback", entered)
+		for i := range 30 {
+			text := fmt.Sprint(i, strings.Repeat(".", slowSize))
+			publish(t, h, "t", text, 1)
+			p.want("text " + text)
+		}
+		if st := h.Stats(); st.Dropped+st.Disconnected > 0 {
+			t.Errorf("%+v, want nothing dropped", st)
+		}
+	})
+}
+
 // TestHubLargeMessage: what is larger than the budget goes to who has read all.
 func TestHubLargeMessage(t *testing.T) {
 	t.Parallel()

@@ -39,17 +39,15 @@ func (c *Conn) offer(b []byte, compressed bool) offered {
 		unsent -= int(c.held) // leaves with b
 	}
 	if unsent > onItsWay {
+		c.hasten() // if it was written while the call began
 		return offerBusy
 	}
-	switch _, err := c.ev.Write(b); err {
+	switch c.push(b, nil) {
 	case nil:
 	case engine.ErrBacklog:
 		return offerBusy
 	default:
 		return offerOver
-	}
-	if st&stCork != 0 {
-		c.held = 0
 	}
 	c.forgetWindow(compressed)
 	return offerTaken
