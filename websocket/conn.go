@@ -34,7 +34,7 @@ type Conn struct {
 	wmu   sync.Mutex // event style: held to write a frame
 	mu    sync.Mutex // guards the fields of extra
 	state atomic.Uint32
-	held  uint32         // event style: bytes that wait for the end of the call; guarded by wmu while stCork is set, else owned by the call
+	held  uint32         // event style: bytes; while stCork is set what waits for the end of the call, while stPinged is what is unsent unless the peer reads; guarded by wmu then, else owned by the call
 	set   *settings      // immutable
 	ev    *engine.Conn   // event style; immutable once open
 	io    *stream        // blocking style; immutable

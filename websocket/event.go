@@ -34,7 +34,7 @@ func (p *protocol) Data(ev *engine.Conn, b []byte) (int, error) {
 	// first may have been kept by the connection's protocol before us.
 	c.away = !onLoop
 	if c.state.Load()&(stHeard|stPinged) != stHeard {
-		c.state.And(^uint32(stPinged))
+		c.answered()
 		c.away = c.set1(stHeard) || c.away
 	}
 	if onLoop && len(b) > 0 && c.set.habit.blocks() {

@@ -48,15 +48,25 @@ func (p *protocol) Timeout(ev *engine.Conn) {
 // unanswered works off a silence within a call: the peer is sent a ping. It reports
 // whether that was done before, and the peer does not read either.
 func (c *Conn) unanswered() bool {
-	unsent := uint32(c.ev.Backlog())
-	if c.set1(stPinged) {
+	first := c.set1(stPinged)
+	if first {
 		c.reply(context.Background(), wsframe.Ping, nil)
-		unsent = uint32(c.ev.Backlog())
-	} else if unsent == 0 || unsent == c.held {
+	}
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	unsent := uint32(c.ev.Backlog())
+	if !first && (unsent == 0 || unsent >= c.held) {
 		return true
 	}
-	c.held = unsent // less next time: it reads, if slowly
+	c.held = unsent // and what is written from now on; less next time: it reads, if slowly
 	return false
+}
+
+// answered notes that the peer has said something.
+func (c *Conn) answered() {
+	c.wmu.Lock() // no write adds to held any more
+	defer c.wmu.Unlock()
+	c.state.And(^uint32(stPinged))
 }
 
 // probe is what Timeout does, for a peer that says nothing from the beginning on:

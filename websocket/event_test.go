@@ -225,6 +225,39 @@ func TestEventKeepAlive(t *testing.T) {
 	})
 }
 
+// TestKeepAliveStuck: what is written to a peer meanwhile is no sign of its life, and
+// hides none.
+func TestKeepAliveStuck(t *testing.T) {
+	t.Parallel()
+	drivers(t, func(t *testing.T, s server) {
+		p, c, _ := s.stuck(t, &AcceptOptions{PingAfter: -1})
+		look := func(what string, want bool) {
+			t.Helper()
+			for range 10 {
+				must(t, "write", c.Write(context.Background(), MessageText, []byte("more")))
+			}
+			if got := c.unanswered(); got != want {
+				t.Errorf("%s: unanswered: %v, want %v", what, got, want)
+			}
+		}
+		look("the ping", false)
+		unsent := c.ev.Backlog()
+		for range 3 {
+			look("who does not read", true)
+		}
+		go io.Copy(io.Discard, p.nc)
+		until(t, "all has left", func() bool { return c.ev.Backlog() == 0 })
+		p.nc.SetReadDeadline(longAgo)
+		for c.ev.Backlog() <= unsent {
+			must(t, "write", c.Write(context.Background(), MessageBinary, make([]byte, 16<<10)))
+			time.Sleep(time.Millisecond / 4)
+		}
+		look("who has read", false)
+		look("who reads no more", true)
+		p.nc.Close()
+	})
+}
+
 // TestDrain: a server that ends says 1001.
 func TestDrain(t *testing.T) {
 	t.Parallel()

@@ -108,7 +108,7 @@ func (c *Conn) pump(ctx context.Context) error {
 // heard notes that the peer has said something to who waits within a call.
 func (c *Conn) heard() {
 	c.extra().quiet = 0
-	c.state.And(^uint32(stPinged))
+	c.answered()
 	c.ev.SetDeadline(c.set.pingAfter)
 }
 

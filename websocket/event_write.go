@@ -72,10 +72,17 @@ func (c *Conn) writeEvent(head, body []byte, control bool) error {
 
 // push gives a frame to the engine, and sees to it that it leaves; wmu is held.
 func (c *Conn) push(head, body []byte) error {
+	pinged, unsent := c.has(stPinged), 0
+	if pinged {
+		unsent = c.ev.Backlog()
+	}
 	if err := c.ev.Write2(head, body); err != nil {
 		return err
 	}
-	if c.has(stCork) {
+	switch {
+	case pinged:
+		c.held += uint32(c.ev.Backlog() - unsent)
+	case c.has(stCork):
 		c.held = 0 // it has left with this
 	}
 	c.hasten()
