@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -50,8 +51,15 @@ func (c *Conn) skip(ctx context.Context) error {
 	for c.part != nil && c.part.stream {
 		p := c.part
 		c.disown(p, errNextMessage)
-		if p.reader == nil {
+		switch r := p.reader; {
+		case r == nil:
 			p.buf, p.taken = p.buf[:0], 0
+		case len(p.buf)-p.taken > defaultMaxMessage:
+			r.ctx = ctx
+			if err := r.drain(); err != nil { // as it comes
+				return cmp.Or(ctx.Err(), err)
+			}
+			continue
 		}
 		if p.done || !p.begun {
 			return c.detachReader()
@@ -86,8 +94,10 @@ func (c *Conn) disown(p *partial, err error) {
 // Reader waits for the next message and returns a reader of it, which gives its
 // parts as they arrive: a message need not fit into memory then, if MaxMessageBytes
 // allows more. The reader uses ctx too. It ends in io.EOF; what is not read when
-// the next message is asked for is dropped. Text is validated as it arrives; a
-// text's last bytes have been delivered when it turns out not to be UTF-8.
+// the next message is asked for is dropped. When that is more than 1 MiB, of a
+// compressed message that later ones refer to, the end of the ctx of who asks ends
+// the connection. Text is validated as it arrives; a text's last bytes have been
+// delivered when it turns out not to be UTF-8.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if c.io == nil {
 		t, data, err := c.readEvent(ctx, nil)
@@ -243,8 +253,8 @@ func (c *Conn) detachReader() error {
 	return nil
 }
 
-// drain decompresses the rest of a message, all of which has arrived, for its Reader
-// or, once it is disowned, for the window alone.
+// drain decompresses the rest of a message for its Reader or, once it is disowned, for
+// the window alone.
 func (r *messageReader) drain() error {
 	disowned := r.err
 	out := make([]byte, 0, 4<<10)

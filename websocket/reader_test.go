@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/burrownet/burrow/internal/memnet"
 )
 
 // TestReaderStreams: a message that is larger than what is held is read as it comes,
@@ -262,6 +264,53 @@ func TestReaderLeftInTime(t *testing.T) {
 		if _, data, err := server.Read(ctx); err != nil || string(data) != message {
 			t.Errorf("%+v: the next message: %d bytes, %v", d, len(data), err)
 		}
+	}
+}
+
+// TestReaderLeftMemory: a large message that others refer to is not kept to be dropped.
+func TestReaderLeftMemory(t *testing.T) {
+	t.Parallel()
+	for _, inTime := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := memnet.Pipe(nil)
+			set, pm := common{maxMessage: -1, deflate: &Deflate{ContextTakeover: true, MinBytes: -1}}, deflateParams{on: true}
+			client, server := newBlocking(a, set.settings(true), nil, pm, nil), newBlocking(b, set.settings(false), nil, pm, nil)
+			noise := make([]byte, 1<<20)
+			rand.NewChaCha8([32]byte{}).Read(noise)
+			w, err := client.Writer(t.Context(), MessageBinary)
+			must(t, "writer", err)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			next := make(chan string)
+			go func() {
+				server.Reader(t.Context())
+				_, data, err := server.Read(ctx)
+				next <- fmt.Sprint(string(data), err)
+			}()
+			for range 8 {
+				w.Write(noise)
+			}
+			synctest.Wait()
+			if held := cap(server.partOrNew().buf); held > 3<<20 {
+				t.Errorf("%d bytes are held", held)
+			}
+			want := "next<nil>"
+			if inTime {
+				must(t, "close", w.Close())
+				must(t, "write", client.Write(t.Context(), MessageText, []byte("next")))
+			} else {
+				cancel()
+				want = wrap("read", context.Canceled).Error()
+			}
+			if got := <-next; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if ended := server.has(stEnded); ended == inTime {
+				t.Errorf("the connection has ended: %v", ended)
+			}
+			client.CloseNow()
+			server.CloseNow()
+		})
 	}
 }
 
