@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -20,7 +21,7 @@ import (
 // browsers, whose WebSocket cannot send an Authorization field. A page asks for one
 // with its usual credentials, and connects with it; the server verifies it in
 // AcceptOptions.Check. The record is encrypted as well as signed (AES-256-GCM), and
-// bound to the URL's path and to Use.
+// bound to the URL's path, in which %2F is not /, and to Use.
 //
 // Such a URL is a password until it expires, and may be used more than once until
 // then: keep Lifetime short. The zero value has no key and is not usable. Methods may
@@ -56,7 +57,7 @@ var (
 //
 // Version, expiry, Use and path are authenticated with the record.
 const (
-	tokenVersion = 2
+	tokenVersion = 3
 	tokenHead    = 1 + 8
 	nonceSize    = 12
 	tagSize      = 16
@@ -105,14 +106,12 @@ func (s *URLSigner[T]) ciphers() ([]cipher.AEAD, error) {
 }
 
 // context is what is authenticated with the record.
-func (s *URLSigner[T]) context(head []byte, path string) []byte {
+func (s *URLSigner[T]) context(head []byte, u *url.URL) []byte {
 	use := s.Use
 	if use == "" {
 		use = reflect.TypeFor[T]().String()
 	}
-	if path == "" {
-		path = "/"
-	}
+	path := cmp.Or(u.EscapedPath(), "/") // routes may tell %2F from /
 	b := append([]byte("burrow websocket url\x00"), head...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(use)))
 	return append(append(b, use...), path...)
@@ -141,7 +140,7 @@ func (s *URLSigner[T]) Sign(rawURL string, record T) (string, error) {
 	}
 	expiry := s.clock().Add(lifetime + time.Second - 1) // rounded up to a second
 	token := binary.BigEndian.AppendUint64([]byte{tokenVersion}, uint64(expiry.Unix()))
-	ad := s.context(token, u.Path)
+	ad := s.context(token, u)
 	var nonce [nonceSize]byte
 	rand.Read(nonce[:]) // never fails
 	token = keys[0].Seal(append(token, nonce[:]...), nonce[:], plain, ad)
@@ -184,7 +183,7 @@ func (s *URLSigner[T]) VerifyURL(u *url.URL) (record T, err error) {
 	if err != nil || len(token) < tokenHead+nonceSize+tagSize || token[0] != tokenVersion {
 		return record, ErrToken
 	}
-	plain, ok := s.unseal(keys, token, u.Path)
+	plain, ok := s.unseal(keys, token, u)
 	if !ok {
 		return record, ErrToken
 	}
@@ -199,8 +198,8 @@ func (s *URLSigner[T]) VerifyURL(u *url.URL) (record T, err error) {
 }
 
 // unseal tries all keys; comparing tags takes the same time whatever they are.
-func (s *URLSigner[T]) unseal(keys []cipher.AEAD, token []byte, path string) ([]byte, bool) {
-	ad := s.context(token[:tokenHead], path)
+func (s *URLSigner[T]) unseal(keys []cipher.AEAD, token []byte, u *url.URL) ([]byte, bool) {
+	ad := s.context(token[:tokenHead], u)
 	nonce, sealed := token[tokenHead:tokenHead+nonceSize], token[tokenHead+nonceSize:]
 	for _, key := range keys {
 		if plain, err := key.Open(nil, nonce, sealed, ad); err == nil {

@@ -44,6 +44,16 @@ func TestURLSigner(t *testing.T) {
 	if err := verify(s, &url.URL{Path: "/chat/a b", RawQuery: u.RawQuery}); err != nil {
 		t.Errorf("as a server sees it: %v", err)
 	}
+	slash, err := s.Sign("/chat/a%2Fb", want)
+	must(t, "sign", err)
+	for path, want := range map[string]error{"/chat/a%2Fb": nil, "/chat/a/b": ErrToken} {
+		_, query, _ := strings.Cut(slash, "?")
+		v, err := url.ParseRequestURI(path + "?" + query)
+		must(t, "parse", err)
+		if err := verify(s, v); err != want {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		}
+	}
 	change := func(f func(u *url.URL, token []byte) []byte) *url.URL {
 		c := *u
 		token, _ := base64.RawURLEncoding.DecodeString(u.Query().Get("token"))
