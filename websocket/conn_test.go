@@ -129,6 +129,59 @@ func TestWriteEndsTLS(t *testing.T) {
 	}
 }
 
+// lateContext ends after it was first looked at.
+type lateContext struct {
+	context.Context
+	looks int
+}
+
+func (c *lateContext) Err() error {
+	if c.looks++; c.looks == 1 {
+		return nil
+	}
+	return context.Canceled
+}
+
+// endingConn ends a context while it writes.
+type endingConn struct {
+	net.Conn
+	end context.CancelFunc // nil: none
+}
+
+func (c *endingConn) Write(b []byte) (int, error) {
+	if c.end != nil {
+		c.end()
+		time.Sleep(moment / 2)
+	}
+	return c.Conn.Write(b)
+}
+
+// TestWriteGoesOnTLS: over TLS a context that ends before anything was encrypted leaves
+// the connection as it is, and so does one that ends while the socket takes the rest.
+func TestWriteGoesOnTLS(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := memnet.Pipe(nil)
+		below := &endingConn{Conn: a}
+		server, client := tls.Server(below, tlsConfig(t)), tls.Client(b, &tls.Config{InsecureSkipVerify: true})
+		go client.Handshake()
+		must(t, "handshake", server.Handshake())
+		c, p := newBlocking(server, common{}.settings(false), nil, deflateParams{}, nil), &peer{t: t, nc: client, client: true}
+		if err := c.Write(&lateContext{Context: context.Background()}, MessageText, []byte("not begun")); !errors.Is(err, context.Canceled) {
+			t.Errorf("Write: %v", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		below.end = cancel
+		must(t, "write", c.Write(ctx, MessageText, []byte("taken")))
+		below.end = nil
+		must(t, "write", c.Write(context.Background(), MessageText, []byte("next")))
+		p.want("text taken")
+		p.want("text next")
+		c.CloseNow()
+		b.Close()
+	})
+}
+
 // TestWriteTimeout: who does not read ends its connection, and who reads slowly does not,
 // over TLS either.
 func TestWriteTimeout(t *testing.T) {

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -301,7 +300,7 @@ func (s *stream) write(ctx context.Context, c *Conn, head, body []byte) error {
 			return err
 		}
 	}
-	s.committed = true
+	s.committed = !s.whole() // else stretches says so
 	return s.send(ctx, c, head, body)
 }
 
@@ -364,56 +363,4 @@ func (s *stream) broken(c *Conn, err error) error {
 	c.end(abnormal(err))
 	s.nc.Close()
 	return c.cause()
-}
-
-// whole reports whether a write must not be cut short: crypto/tls does not go on after
-// that, and a stream of HTTP/2 is reset.
-func (s *stream) whole() bool {
-	switch s.nc.(type) {
-	case *tls.Conn, *h2Stream:
-		return true
-	}
-	return false
-}
-
-// stretchBytes is how much is written at a time where a write must not be cut short: the
-// peer has to read so much within the WriteTimeout.
-const stretchBytes = 64 << 10
-
-// sendWhole is send for such a connection.
-func (s *stream) sendWhole(ctx context.Context, c *Conn, head, body []byte) error {
-	done := interruptible(ctx, func() { s.nc.SetWriteDeadline(longAgo) })
-	err := s.stretches(ctx, c.set.writeTimeout, head)
-	if err == nil {
-		err = s.stretches(ctx, c.set.writeTimeout, body)
-	}
-	if done() {
-		s.writeAt = time.Time{}
-		s.nc.SetWriteDeadline(time.Time{})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = ctx.Err()
-		}
-	}
-	if err != nil {
-		return s.broken(c, err)
-	}
-	return nil
-}
-
-func (s *stream) stretches(ctx context.Context, timeout time.Duration, p []byte) error {
-	for len(p) > 0 {
-		if now := time.Now(); timeout > 0 && s.writeAt.Before(now.Add(timeout-timeout/16)) {
-			s.writeAt = now.Add(timeout)
-			s.nc.SetWriteDeadline(s.writeAt)
-		}
-		if ctx.Err() != nil {
-			return os.ErrDeadlineExceeded // that of its end may have come before ours
-		}
-		n := min(len(p), stretchBytes)
-		if _, err := s.nc.Write(p[:n]); err != nil {
-			return err
-		}
-		p = p[n:]
-	}
-	return nil
 }
