@@ -289,11 +289,27 @@ func (s server) stuck(t *testing.T, o *AcceptOptions) (p *peer, c *Conn, closed 
 	p = dialPeer(t, s.start(t, o), "/")
 	c = await(t, "Open", conns)
 	until(t, "Open returns", func() bool { return c.has(stOpen) })
-	for c.ev.Backlog() < 16<<10 {
-		must(t, "write", c.Write(context.Background(), MessageBinary, make([]byte, 16<<10)))
-		time.Sleep(time.Millisecond / 4)
-	}
+	c.fill(t, 16<<10)
 	return p, c, closed
+}
+
+// fill writes until more than n bytes are unsent, and stay so. From 64 KiB on the engine
+// would not read.
+func (c *Conn) fill(t *testing.T, n int) {
+	t.Helper()
+	for before := 0; ; {
+		unsent := c.ev.Backlog()
+		switch {
+		case unsent <= n:
+			must(t, "write", c.Write(context.Background(), MessageBinary, make([]byte, 16<<10)))
+			time.Sleep(time.Millisecond / 4)
+		case unsent == before:
+			return
+		default:
+			time.Sleep(20 * time.Millisecond)
+		}
+		before = unsent
+	}
 }
 
 // TestCloseStuck: a connection that has ended is closed though the peer does not read.

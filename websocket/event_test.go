@@ -248,10 +248,7 @@ func TestKeepAliveStuck(t *testing.T) {
 		go io.Copy(io.Discard, p.nc)
 		until(t, "all has left", func() bool { return c.ev.Backlog() == 0 })
 		p.nc.SetReadDeadline(longAgo)
-		for c.ev.Backlog() <= unsent {
-			must(t, "write", c.Write(context.Background(), MessageBinary, make([]byte, 16<<10)))
-			time.Sleep(time.Millisecond / 4)
-		}
+		c.fill(t, unsent)
 		look("who has read", false)
 		look("who reads no more", true)
 		p.nc.Close()
