@@ -236,6 +236,30 @@ func TestLastAckLost(t *testing.T) {
 	})
 }
 
+// TestErrorAfterTheEnd: an ERROR ends the dallying, not the upload once more.
+func TestErrorAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	root, _ := newRoot(t)
+	bothDrivers(t, func(t *testing.T, std bool) {
+		r := serve(t, slow(&Server{Root: root, Write: WriteOverwrite}), std)
+		h := newHand(t, r)
+		h.ask(opWRQ, "f")
+		h.expect("ACK 0")
+		last := &packet{op: opDATA, block: 1, data: []byte("hello")}
+		h.say(last)
+		h.expect("ACK 1")
+		h.say(&packet{op: opERROR, message: "too late"})
+		h.say(last)
+		h.expectNothing()
+		if rec := r.record(t); rec.Result != ResultOK {
+			t.Errorf("record %+v", rec)
+		}
+		if st := r.Stats(); st.Active != 0 || len(r.records) != 0 {
+			t.Errorf("%d more records, %+v", len(r.records), st)
+		}
+	})
+}
+
 // TestSameWriteTwice: a client that writes the same file again from the same port is
 // not kept waiting.
 func TestSameWriteTwice(t *testing.T) {

@@ -261,11 +261,7 @@ func (t *transfer) expire() {
 
 // fail ends the transfer and tells the client why, unless err is nil.
 func (t *transfer) fail(err error, result Result) {
-	if t.recorded {
-		t.leave()
-		return
-	}
-	if err != nil {
+	if err != nil && !t.recorded {
 		s := t.sock
 		if s == nil {
 			s = t.loop.main
@@ -276,9 +272,11 @@ func (t *transfer) fail(err error, result Result) {
 	t.finish(result, err)
 }
 
-// finish records the end and leaves.
+// finish records the end, unless it came before, and leaves.
 func (t *transfer) finish(result Result, err error) {
-	t.record(result, err)
+	if !t.recorded {
+		t.record(result, err)
+	}
 	t.leave()
 }
 
