@@ -231,6 +231,9 @@ func (r *remotes) answer(f *remote, q *question, c *remoteCopy, err error) {
 	f.asking = nil
 	defer close(q.done)
 	now := time.Now()
+	if err == nil && c == nil && f.copy == nil { // all were dropped: this is the end
+		err = errDropped
+	}
 	switch {
 	case err == nil:
 		f.err, f.checked = nil, now

@@ -11,7 +11,8 @@ import (
 // its spool, version and tag is guarded by remotes.mu.
 //
 // It is dropped when its room is wanted, or when it is the current one no longer,
-// and nobody reads it; one that is still arriving goes on for a moment first.
+// and nobody reads it or waits to hear that it still is; one that is still arriving
+// goes on for a moment first.
 type remoteCopy struct {
 	spool   *spool
 	version string
@@ -138,12 +139,13 @@ func (r *remotes) room(c *remoteCopy, memory, disk int64) bool {
 	return false
 }
 
-// idle is the copy that was not used for longest, of those that nobody reads and
-// that qualify; one that is there goes before one on its way. mu is held.
+// idle is the copy that was not used for longest, of those that nobody reads or asks
+// the origin about and that qualify; one that is there goes before one on its way. mu
+// is held.
 func (r *remotes) idle(qualifies func(*remoteCopy) bool) *remoteCopy {
 	var oldest *remoteCopy
 	for c := range r.copies {
-		if c.refs > 0 || c.of == nil || !qualifies(c) {
+		if c.refs > 0 || c.of == nil || c.of.asking != nil || !qualifies(c) {
 			continue
 		}
 		if oldest == nil || c.arriving != oldest.arriving && oldest.arriving || c.arriving == oldest.arriving && c.used.Before(oldest.used) {

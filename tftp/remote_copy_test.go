@@ -1,0 +1,87 @@
+package tftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+)
+
+// fetchFunc is a fetcher that is one function.
+type fetchFunc func(ctx context.Context, url, held string) (*Fetched, error)
+
+func (f fetchFunc) Fetch(ctx context.Context, url, held string) (*Fetched, error) {
+	return f(ctx, url, held)
+}
+
+// content is what a fetcher has found.
+func content(b []byte) *Fetched {
+	return &Fetched{Body: io.NopCloser(bytes.NewReader(b)), Size: int64(len(b)), Version: "1"}
+}
+
+// arrived waits until nothing is on its way.
+func (r *remotes) arrived(t *testing.T) {
+	t.Helper()
+	eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for c := range r.copies {
+			if c.arriving {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestAskedAboutIsKept: a copy that the origin is being asked about makes way for no
+// other; that all are dropped at the end is an answer, too.
+func TestAskedAboutIsKept(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []bool{false, true} {
+		asked, hold := make(chan struct{}), make(chan struct{})
+		r := newRemotes(t.Context(), &Server{RemoteFresh: -1, RemoteMemory: 1, RemoteDisk: 1000, CacheDir: t.TempDir()})
+		r.fetcher = fetchFunc(func(_ context.Context, _, held string) (*Fetched, error) {
+			if held == "" {
+				return content(noise(1000)), nil
+			}
+			close(asked)
+			<-hold
+			return &Fetched{NotModified: true, Version: held}, nil
+		})
+		o, _, err := r.open(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.arrived(t)
+		o.Close()
+		again := make(chan error)
+		go func() {
+			o, _, err := r.open(t.Context(), "a")
+			if err == nil {
+				_, err = o.ReadAt(make([]byte, 1000), 0)
+				o.Close()
+			}
+			again <- err
+		}()
+		<-asked
+		if _, _, err := r.open(t.Context(), "b"); !errors.Is(err, errNoRoom) {
+			t.Errorf("another file: %v, want %v", err, errNoRoom)
+		}
+		want := error(nil)
+		if ends {
+			r.mu.Lock()
+			for c := range r.copies {
+				r.drop(c)
+			}
+			r.mu.Unlock()
+			want = errDropped
+		}
+		close(hold)
+		if err := <-again; !errors.Is(err, want) {
+			t.Errorf("dropped %v: %v, want %v", ends, err, want)
+		}
+		r.close()
+	}
+}
