@@ -88,6 +88,11 @@ func (r *receiver) data(number uint16, n int, now instant) (take bool, err error
 		return false, nil
 	case r.complete:
 		return false, nil
+	case r.got-r.acked >= r.window:
+		// RFC 7440 4: what follows a window comes after its ACK. A peer that does not
+		// wait cannot have more stored than a window while the disk is behind.
+		r.strange++
+		return false, nil
 	}
 	r.opening, r.gap = false, false
 	r.got++
