@@ -24,7 +24,7 @@ func (c *cache) readNow(f *file, i int64) bool {
 	c.shrink()
 	b := c.buffer()
 	n := max(0, min(f.id.size-i*chunkSize, chunkSize))
-	f.slow = !origin.readNow(b[:n], i*chunkSize) || f.changed(f.origin, i) != nil
+	f.slow = !origin.readNow(b[:n], i*chunkSize) || f.changed(f.origin) != nil
 	if f.slow {
 		c.used -= chunkSize
 		c.keep(b)
@@ -58,7 +58,7 @@ func (c *cache) read(f *file, i int64) {
 			c.mu.Unlock()
 			n, err := origin.ReadAt(data, ch.index*chunkSize)
 			if err == nil || errors.Is(err, io.EOF) {
-				err = errors.Join(f.checkSize(ch.index, n), f.changed(origin, ch.index))
+				err = errors.Join(f.checkSize(ch.index, n), f.changed(origin))
 			}
 			c.arrived(ch, data[:n], err)
 		}
@@ -100,13 +100,13 @@ func (f *file) checkSize(index int64, n int) error {
 	return nil
 }
 
-// changed finds out, with the last chunk, that a file was written to since it was
-// opened: what was read before may not go with what was read after. That another one
+// changed finds out, after each chunk that is read, that a file was written to since it
+// was opened: what was read before may not go with what was read after. That another one
 // has taken its name is none of that. Only files of the system's are asked: the times
 // of others may be made up.
-func (f *file) changed(o origin, index int64) error {
+func (f *file) changed(o origin) error {
 	asked, ok := o.(interface{ Stat() (fs.FileInfo, error) })
-	if !ok || f.id.inode == (inode{}) || (index+1)*chunkSize < f.id.size {
+	if !ok || f.id.inode == (inode{}) {
 		return nil
 	}
 	info, err := asked.Stat()

@@ -103,6 +103,44 @@ func TestWrittenFile(t *testing.T) {
 	}
 }
 
+// TestWrittenAfterItsEnd: that a file was written to is found out with any chunk, also
+// where its last one was read before.
+func TestWrittenAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	const chunks = 20
+	root, dir := newRoot(t)
+	name := filepath.Join(dir, "f")
+	at := time.Unix(1700000000, 0)
+	if err := errors.Join(os.WriteFile(name, make([]byte, chunks*chunkSize), 0o644), os.Chtimes(name, at, at)); err != nil {
+		t.Fatal(err)
+	}
+	o, id, err := openFile(rootTree{root}, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCache(0)
+	f := c.open("f", id, o)
+	w := make(waiting, chunks)
+	take := func(i int64) error {
+		if ch := f.chunk(i, w); ch != nil {
+			ch.unpin()
+			return nil
+		}
+		return <-w
+	}
+	if err := errors.Join(take(0), take(chunks-1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, noise(chunks*chunkSize), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(chunks / 2); !errors.Is(err, errWritten) {
+		t.Errorf("%v, want %v", err, errWritten)
+	}
+	f.release()
+	c.reading.Wait()
+}
+
 // TestPipe: what is no file is refused at once, whatever the tree is.
 func TestPipe(t *testing.T) {
 	t.Parallel()
