@@ -58,18 +58,17 @@ type Fetched struct {
 // be called concurrently.
 type HTTPFetcher struct {
 	// Client makes the requests. nil: one that gives an origin 10 seconds to
-	// connect and 30 to begin its answer, and takes proxies from the environment.
+	// connect, and takes proxies from the environment.
 	Client *http.Client
 }
 
 var defaultHTTPClient = &http.Client{Transport: &http.Transport{
-	Proxy:                 http.ProxyFromEnvironment,
-	DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-	TLSHandshakeTimeout:   10 * time.Second,
-	ResponseHeaderTimeout: 30 * time.Second,
-	IdleConnTimeout:       30 * time.Second,
-	DisableCompression:    true, // the size has to be that of the file
-	ForceAttemptHTTP2:     true,
+	Proxy:               http.ProxyFromEnvironment,
+	DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+	TLSHandshakeTimeout: 10 * time.Second,
+	IdleConnTimeout:     30 * time.Second,
+	DisableCompression:  true, // the size has to be that of the file
+	ForceAttemptHTTP2:   true,
 }}
 
 // Fetch makes a GET request, conditional when a version is held.

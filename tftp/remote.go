@@ -17,7 +17,9 @@ const (
 	defaultRemoteStale  = time.Hour
 
 	remoteInMemory  = 2 << 20          // bytes: larger files go to the disk
-	remoteStall     = 30 * time.Second // an origin that says nothing for so long is given up
+	remoteAnswer    = 20 * time.Second // an origin that has not answered by then has failed
+	remoteHurry     = 3 * time.Second  // the same where a copy does: firmware does not wait for long
+	remoteStall     = 30 * time.Second // a download that makes no progress for so long is given up
 	remoteLinger    = 5 * time.Second  // a download that nobody waits for goes on; firmware asks, leaves and asks again
 	remoteAtOnce    = 64               // requests to origins, downloads among them
 	remoteFailure   = 3 * time.Second  // for so long a failed question is not asked again
@@ -37,6 +39,8 @@ type remotes struct {
 	memory, disk  int64         // limits on all copies, also those on their way or replaced; bytes
 	fresh         time.Duration // for so long nobody asks the origin again
 	stale         time.Duration // and so much longer a copy does while the origin fails
+	answers       time.Duration // for so long an origin may take to answer
+	hurry         time.Duration // and no longer where a copy does
 	stall, linger time.Duration
 	slots         chan struct{} // one is taken for each request to an origin
 	fetches, hits func()        // counters
@@ -71,10 +75,13 @@ type question struct {
 
 // newRemotes are the remote files of a server.
 func newRemotes(ctx context.Context, s *Server) *remotes {
+	// Clients are to hear of an origin that does not answer before they are given up.
+	answers := min(remoteAnswer, s.pace().silence*2/3)
 	r := &remotes{
 		ctx: ctx, fetcher: s.Fetcher, dir: s.CacheDir,
 		memory: limit(s.RemoteMemory, defaultRemoteMemory), disk: limit(s.RemoteDisk, defaultRemoteDisk),
-		fresh: s.RemoteFresh, stale: s.RemoteStale, stall: remoteStall, linger: remoteLinger,
+		fresh: s.RemoteFresh, stale: s.RemoteStale,
+		answers: answers, hurry: min(remoteHurry, answers), stall: remoteStall, linger: remoteLinger,
 		slots:   make(chan struct{}, remoteAtOnce),
 		fetches: func() { s.counters.fetches.Add(1) }, hits: func() { s.counters.fetchHits.Add(1) },
 		failing: func(url string, err error) {
@@ -119,7 +126,7 @@ func (r *remotes) open(ctx context.Context, url string) (origin, identity, error
 		}
 		return nil, identity{}, f.err
 	default:
-		r.ask(f)
+		r.ask(f, now)
 	}
 	q := f.asking
 	q.waiting++
@@ -153,18 +160,21 @@ func (r *remotes) leave(f *remote, q *question) bool {
 }
 
 // ask begins a question. mu is held.
-func (r *remotes) ask(f *remote) {
+func (r *remotes) ask(f *remote, now time.Time) {
 	q := &question{done: make(chan struct{})}
 	var ctx context.Context
 	ctx, q.cancel = context.WithCancelCause(r.ctx)
 	f.asking = q
-	held := ""
+	held, wait := "", r.answers
 	if f.copy != nil {
 		held = f.copy.version
 	}
+	if r.makesDo(f, now) {
+		wait = r.hurry
+	}
 	r.fetches()
 	r.work.Go(func() {
-		got, err := r.fetch(ctx, q, f.url, held)
+		got, err := r.fetch(ctx, q, f.url, held, wait)
 		var c *remoteCopy
 		if err == nil && !got.NotModified {
 			if c, err = r.receive(f, q, got); err != nil {
@@ -176,8 +186,10 @@ func (r *remotes) ask(f *remote) {
 	})
 }
 
-// fetch has the fetcher look. Its slot is kept where there is a body to come.
-func (r *remotes) fetch(ctx context.Context, q *question, url, held string) (*Fetched, error) {
+// fetch has the fetcher look, for a while. Its slot is kept where there is a body to
+// come.
+func (r *remotes) fetch(ctx context.Context, q *question, url, held string, wait time.Duration) (*Fetched, error) {
+	late := time.AfterFunc(wait, func() { q.cancel(errOriginSilent) })
 	select {
 	case r.slots <- struct{}{}:
 	default:
@@ -185,10 +197,10 @@ func (r *remotes) fetch(ctx context.Context, q *question, url, held string) (*Fe
 		select {
 		case r.slots <- struct{}{}:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			late.Stop()
+			return nil, fmt.Errorf("tftp: fetch %s: %w", url, ErrBusy)
 		}
 	}
-	late := time.AfterFunc(r.stall, func() { q.cancel(errOriginSilent) })
 	got, err := r.fetcher.Fetch(ctx, url, held)
 	inTime := late.Stop()
 	switch {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // fetchFunc is a fetcher that is one function.
@@ -83,5 +85,40 @@ func TestAskedAboutIsKept(t *testing.T) {
 			t.Errorf("dropped %v: %v, want %v", ends, err, want)
 		}
 		r.close()
+	}
+}
+
+// TestSilentOrigin: one that does not answer has failed before its clients are given
+// up.
+func TestSilentOrigin(t *testing.T) {
+	t.Parallel()
+	var silent atomic.Bool
+	var asked atomic.Int64
+	origin := fetchFunc(func(ctx context.Context, _, _ string) (*Fetched, error) {
+		if silent.Load() {
+			asked.Add(1)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return content(noise(1000)), nil
+	})
+	r := serve(t, &Server{Mounts: []Mount{{URL: "x:"}}, Fetcher: origin, RemoteFresh: time.Millisecond, Silence: 300 * time.Millisecond}, false)
+	if _, _, err := get(t, &Client{}, r, "f"); err != nil {
+		t.Fatal(err)
+	}
+	remotesOf(r).arrived(t)
+	time.Sleep(2 * time.Millisecond) // it is fresh no longer
+	silent.Store(true)
+	for range 2 {
+		if b, _, err := get(t, &Client{}, r, "f"); err != nil || !bytes.Equal(b, noise(1000)) {
+			t.Errorf("a copy: %d bytes, %v", len(b), err)
+		}
+		_, _, err := get(t, &Client{}, r, "g")
+		if e, ok := errors.AsType[*Error](err); !ok || e.Message != errOriginSilent.Error() {
+			t.Errorf("no copy: %v", err)
+		}
+	}
+	if got := asked.Load(); got != 2 {
+		t.Errorf("the origin was asked %d times", got)
 	}
 }

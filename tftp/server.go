@@ -111,7 +111,9 @@ type Server struct {
 	RemoteFresh time.Duration
 	// RemoteStale is for how long beyond RemoteFresh a copy is served when the
 	// origin fails: other than by saying that there is no such file, or none for
-	// us. 0: 1 hour; negative: not at all.
+	// us. An origin that does not answer within 3 seconds fails, too; without such a
+	// copy it has 20, or two thirds of Silence where that is less. 0: 1 hour;
+	// negative: not at all.
 	RemoteStale time.Duration
 
 	// Quirks are what some clients need to have different.
