@@ -24,6 +24,7 @@ const (
 	remoteAtOnce    = 64               // requests to origins, downloads among them
 	remoteFailure   = 3 * time.Second  // for so long a failed question is not asked again
 	remotesRecalled = 1024             // files of which no more is known than a failure
+	remotesHeld     = 4096             // copies, however small they are
 )
 
 // remotes are the files behind mounts. Each is asked for once however many want
@@ -280,7 +281,7 @@ func (r *remotes) makesDo(f *remote, now time.Time) bool {
 // forget drops the files of which nothing but a failure is known when they are
 // many, before another is asked for: clients may think of any name. mu is held.
 func (r *remotes) forget() {
-	if len(r.files) < remotesRecalled {
+	if len(r.files) < remotesRecalled+len(r.copies) {
 		return
 	}
 	for url, f := range r.files {

@@ -117,6 +117,23 @@ func (r *remotes) drop(c *remoteCopy) {
 	c.spool.remove()
 }
 
+// enter counts a copy in. Where there are many it takes the place of one that nobody
+// reads: an origin may have something for any name.
+func (r *remotes) enter(c *remoteCopy) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.copies) >= remotesHeld {
+		idle := r.idle(func(*remoteCopy) bool { return true })
+		if idle == nil {
+			return errNoRoom
+		}
+		r.drop(idle)
+	}
+	c.tag = r.tag()
+	r.copies[c] = struct{}{}
+	return nil
+}
+
 // room counts what a copy is about to hold, or holds no longer, and drops what
 // nobody reads to make way for it. It reports whether the limits allow it.
 func (r *remotes) room(c *remoteCopy, memory, disk int64) bool {
@@ -172,11 +189,11 @@ func (r *remotes) receive(f *remote, q *question, got *Fetched) (*remoteCopy, er
 	c := &remoteCopy{version: got.Version, arriving: true, used: time.Now(), cancel: func() { q.cancel(errDropped) }}
 	room := func(memory, disk int64) bool { return r.room(c, memory, disk) }
 	c.spool = newSpool(r.dir, got.Size, min(remoteInMemory, r.memory), r.disk, room)
-	r.mu.Lock()
-	c.tag = r.tag()
-	r.copies[c] = struct{}{}
-	r.mu.Unlock()
-	if err := c.spool.reserve(got.Size); err != nil { // better now than in the middle
+	err := r.enter(c)
+	if err == nil {
+		err = c.spool.reserve(got.Size) // better now than in the middle
+	}
+	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.drop(c)

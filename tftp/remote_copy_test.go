@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -86,6 +87,45 @@ func TestAskedAboutIsKept(t *testing.T) {
 		}
 		r.close()
 	}
+}
+
+// TestCopiesAreLimited: also those of nothing, of which there is one for any name.
+func TestCopiesAreLimited(t *testing.T) {
+	t.Parallel()
+	r := newRemotes(t.Context(), &Server{})
+	r.fetcher = fetchFunc(func(context.Context, string, string) (*Fetched, error) { return content(nil), nil })
+	open := func(i int) (origin, error) {
+		o, _, err := r.open(t.Context(), fmt.Sprint(i))
+		return o, err
+	}
+	var all []origin
+	for i := range remotesHeld {
+		o, err := open(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, o)
+	}
+	if _, err := open(-1); !errors.Is(err, errNoRoom) {
+		t.Errorf("all are in use: %v, want %v", err, errNoRoom)
+	}
+	r.arrived(t)
+	for _, o := range all {
+		o.Close()
+	}
+	for i := range 100 {
+		o, err := open(remotesHeld + i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Close()
+	}
+	r.mu.Lock()
+	if len(r.copies) != remotesHeld || len(r.files) > remotesHeld+1 {
+		t.Errorf("%d copies of %d files are held, want %d", len(r.copies), len(r.files), remotesHeld)
+	}
+	r.mu.Unlock()
+	r.close()
 }
 
 // TestSilentOrigin: one that does not answer has failed before its clients are given

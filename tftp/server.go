@@ -102,7 +102,8 @@ type Server struct {
 	// RemoteMemory and RemoteDisk limit what is held of files behind Mounts, in
 	// bytes, those on their way and those in use among it: what exceeds
 	// RemoteMemory goes to the disk, and what exceeds RemoteDisk, alone or with
-	// what is in use, is refused. 0: 64 MiB and 4 GiB; negative: unlimited.
+	// what is in use, is refused. 0: 64 MiB and 4 GiB; negative: unlimited. There
+	// are 4096 such files at most, however small.
 	RemoteMemory, RemoteDisk int64
 	// RemoteFresh is for how long the origin of such a file is not asked again
 	// after it has answered; when it has failed that is 3 seconds. 0: 1 minute;
