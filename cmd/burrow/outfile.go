@@ -24,6 +24,10 @@ func outFile(named, base string) (string, error) {
 			return "", fmt.Errorf("%s is a folder; say with --output where to put the file", named)
 		}
 	}
+	// A link to a pipe, such as /dev/stdout, has no other name for it.
+	if info, err := os.Stat(named); err == nil && !info.Mode().IsRegular() {
+		return named, nil
+	}
 	// What a link leads to is replaced, not the link.
 	target, err := filepath.EvalSymlinks(named)
 	if errors.Is(err, fs.ErrNotExist) {
