@@ -62,6 +62,48 @@ func TestDefaultLimitOfAddress(t *testing.T) {
 	other.expect("OACK [tsize=30]")
 }
 
+// TestDallyingMakesWay: uploads that have ended answer for a while, unless their port
+// is wanted or they become many.
+func TestDallyingMakesWay(t *testing.T) {
+	t.Parallel()
+	bothDrivers(t, func(t *testing.T, std bool) {
+		for _, one := range []bool{false, true} {
+			pc, err := net.ListenUDP("udp4", &net.UDPAddr{IP: ownAddr()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := slow(&Server{Create: into(&memoryUpload{})})
+			uploads := dallyingMost + 1
+			if one { // port, next to that of the server: on this address it is free, most likely
+				s.PortMin = pc.LocalAddr().(*net.UDPAddr).Port - 1
+				s.PortMax, uploads = s.PortMin, 2
+			}
+			r := serveOn(t, s, pc, std)
+			put := func() *hand {
+				h := newHand(t, r)
+				h.ask(opWRQ, "f")
+				h.expect("ACK 0")
+				h.say(&packet{op: opDATA, block: 1})
+				h.expect("ACK 1")
+				return h
+			}
+			first := put()
+			for range uploads - 2 {
+				put()
+			}
+			first.say(&packet{op: opDATA, block: 1})
+			first.expect("ACK 1")
+			last := put()
+			last.say(&packet{op: opDATA, block: 1})
+			last.expect("ACK 1")
+			if !one { // where another has its port, that answers
+				first.say(&packet{op: opDATA, block: 1})
+				first.expectNothing()
+			}
+		}
+	})
+}
+
 // TestRequestsThatAreNone: they are recorded, but not any number of them.
 func TestRequestsThatAreNone(t *testing.T) {
 	t.Parallel()

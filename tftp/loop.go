@@ -1,15 +1,14 @@
 package tftp
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/burrownet/burrow/internal/timerwheel"
@@ -42,6 +41,7 @@ type loop struct {
 	wheel     timerwheel.Wheel[*transfer]
 	transfers map[netip.AddrPort]*transfer // by the client's TID
 	running   int                          // those that have not come to an end
+	dallying  list.List                    // those that have and stay, *transfer, the oldest first
 	launched  bool                         // goroutines were started just now
 	yielded   instant                      // when others last had this processor
 	packet    packet                       // the one being looked at
@@ -347,27 +347,6 @@ func (l *loop) begin(d *datagram, p *packet) {
 		o := l.server.look(ctx, l.sh, r)
 		l.post(func() { t.found(&o); t.settled() })
 	})
-}
-
-// open makes the socket of a transfer.
-func (l *loop) open(t *transfer) (socket, error) {
-	if l.server.SinglePort {
-		return l.main, nil
-	}
-	local := t.local
-	low, n := l.server.PortMin, l.server.PortMax-l.server.PortMin+1
-	if low == 0 {
-		return l.driver.open(local, 0, t, t.write)
-	}
-	at := rand.IntN(n)
-	for range n {
-		s, err := l.driver.open(local, low+at, t, t.write)
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return s, err
-		}
-		at = (at + 1) % n
-	}
-	return nil, ErrBusy
 }
 
 // recorder hands records out, on a goroutine of its own.

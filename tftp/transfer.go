@@ -334,6 +334,9 @@ func (t *transfer) leave() {
 	t.stopLooking()
 	l := t.loop
 	l.wheel.Stop(&t.timer)
+	if t.writing.place != nil {
+		l.dallying.Remove(t.writing.place)
+	}
 	if l.transfers[t.peer] == t {
 		delete(l.transfers, t.peer)
 	}

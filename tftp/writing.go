@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"container/list"
 	"fmt"
 	"time"
 )
@@ -23,7 +24,8 @@ type writing struct {
 	left    *Error // what the client said who did not wait for that; nil: it waits
 	ended   bool   // the transfer is over; the goroutine that has the upload ends it
 	bytes   int64
-	dallied instant // when the transfer leaves
+	dallied instant       // when the transfer leaves
+	place   *list.Element // in loop.dallying; nil: it has not come to that
 }
 
 // data takes a block in.
@@ -126,8 +128,8 @@ func (t *transfer) stored(b []byte, committed bool, err error) {
 		// is lost the client sends the block again.
 		t.receiver.confirm()
 		w.buf, w.spare = nil, nil
-		w.dallied = t.loop.now + dallyTime
 		t.record(ResultOK, nil)
+		t.loop.dally(t)
 	}
 	t.advance()
 }
