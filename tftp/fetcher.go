@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,7 +19,8 @@ type Mount struct {
 	// Prefix is the beginning of the names, such as "images/". It ends with "/"
 	// or names one file. Empty: every name that the tree does not have.
 	Prefix string
-	// URL is where they are, such as "https://boot.example/images/".
+	// URL is where they are, such as "https://boot.example/images/". A password in
+	// it is kept out of records and logs.
 	URL string
 }
 
@@ -30,6 +32,18 @@ func (m *Mount) target(name string) (string, bool) {
 		return "", false
 	}
 	return m.URL + (&url.URL{Path: rest}).EscapedPath(), true
+}
+
+var errNoURL = errors.New("not a URL")
+
+// redacted is a URL as records, logs and errors have it: with another password than
+// its own.
+func redacted(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return errNoURL.Error()
+	}
+	return u.Redacted()
 }
 
 // Fetcher gets what a URL names. The server calls it on goroutines where it may
@@ -75,7 +89,7 @@ var defaultHTTPClient = &http.Client{Transport: &http.Transport{
 func (h *HTTPFetcher) Fetch(ctx context.Context, url, held string) (*Fetched, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, err
+		return nil, errNoURL // err has the URL, which may have a password
 	}
 	// RFC 9110 13.1: the version is the validator, behind a letter for its kind.
 	if tag, ok := strings.CutPrefix(held, "E"); ok {

@@ -199,7 +199,7 @@ func (r *remotes) fetch(ctx context.Context, q *question, url, held string, wait
 		case r.slots <- struct{}{}:
 		case <-ctx.Done():
 			late.Stop()
-			return nil, fmt.Errorf("tftp: fetch %s: %w", url, ErrBusy)
+			return nil, fmt.Errorf("tftp: fetch %s: %w", redacted(url), ErrBusy)
 		}
 	}
 	got, err := r.fetcher.Fetch(ctx, url, held)
@@ -221,7 +221,7 @@ func (r *remotes) fetch(ctx context.Context, q *question, url, held string, wait
 		got.Body.Close()
 	}
 	<-r.slots
-	return nil, fmt.Errorf("tftp: fetch %s: %w", url, err)
+	return nil, fmt.Errorf("tftp: fetch %s: %w", redacted(url), err)
 }
 
 // errOriginSilent says that an origin did not answer, or stopped in the middle.
@@ -262,7 +262,7 @@ func (r *remotes) answer(f *remote, q *question, c *remoteCopy, err error) {
 			q.err = err
 			return
 		}
-		r.failing(f.url, err)
+		r.failing(redacted(f.url), err)
 	}
 	q.copy = f.copy
 	q.copy.refs += q.waiting

@@ -197,7 +197,7 @@ func (r *remotes) receive(f *remote, q *question, got *Fetched) (*remoteCopy, er
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.drop(c)
-		return nil, fmt.Errorf("tftp: fetch %s: %w", f.url, err)
+		return nil, fmt.Errorf("tftp: fetch %s: %w", redacted(f.url), err)
 	}
 	r.work.Go(func() {
 		err := r.download(c.spool, got, q)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -126,6 +128,46 @@ func TestCopiesAreLimited(t *testing.T) {
 	}
 	r.mu.Unlock()
 	r.close()
+}
+
+// TestPasswordIsHidden: what is said of a file behind a URL has no password, whatever
+// comes of it.
+func TestPasswordIsHidden(t *testing.T) {
+	t.Parallel()
+	o := newOrigins(t)
+	url := strings.Replace(o.URL, "//", "//user:secret@", 1)
+	var log strings.Builder
+	s := &Server{
+		Mounts: []Mount{{Prefix: "a/", URL: url + "/img/"}, {Prefix: "none/", URL: url}},
+		// The log is read when nobody writes to it any more.
+		RemoteFresh: -1, RemoteDisk: 2 << 20, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	r := serve(t, s, false)
+	ask := func(name string, want bool) {
+		t.Helper()
+		if _, _, err := get(t, &Client{}, r, name); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		rec := r.record(t)
+		if all := fmt.Sprint(rec); strings.Contains(all, "secret") || !strings.HasPrefix(name, "none/") && !strings.Contains(rec.Path, o.URL[len("http://"):]) {
+			t.Errorf("record %s", all)
+		}
+	}
+	ask("a/small", true)
+	ask("a/absent", false)
+	ask("a/broken", false)
+	ask("a/large", false) // no room
+	ask("none/x", false)  // behind a port that is no number
+	remotesOf(r).arrived(t)
+	o.Close()
+	ask("a/small", true) // though its origin fails
+	ask("a/chunked", false)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if all := log.String(); strings.Contains(all, "secret") || !strings.Contains(all, "the copy is used") {
+		t.Errorf("log %s", all)
+	}
 }
 
 // TestSilentOrigin: one that does not answer has failed before its clients are given

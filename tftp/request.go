@@ -93,10 +93,13 @@ func (s *Server) openToRead(ctx context.Context, sh *shared, name string) (*file
 	return nil, name, err
 }
 
+// openRemote looks behind a mount. Where URLs differ in their passwords only, the tag
+// of each copy tells their contents from each other.
 func (sh *shared) openRemote(ctx context.Context, url string) (*file, string, error) {
+	name := redacted(url)
 	o, id, err := sh.remotes.open(ctx, url)
 	if err != nil {
-		return nil, url, err
+		return nil, name, err
 	}
-	return sh.cache.open("url:"+url, id, o), url, nil
+	return sh.cache.open("url:"+name, id, o), name, nil
 }

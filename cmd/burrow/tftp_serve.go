@@ -126,11 +126,11 @@ func (v *tftpServeVerb) checkMap() error {
 		prefix, target, ok := strings.Cut(m, "=")
 		u, err := url.Parse(target)
 		if !ok || err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("--map is PREFIX=URL, such as images/=https://boot.example/images/, not %q", m)
+			return errors.New("--map is PREFIX=URL, such as images/=https://boot.example/images/") // m may have a password
 		}
 		folder := prefix == "" || strings.HasSuffix(prefix, "/")
 		if folder != strings.HasSuffix(target, "/") {
-			return fmt.Errorf("--map %s: for a folder both end in a slash, for a single file neither", m)
+			return fmt.Errorf("--map %s: for a folder both end in a slash, for a single file neither", prefix+"="+u.Redacted())
 		}
 		v.mounts = append(v.mounts, tftp.Mount{Prefix: prefix, URL: target})
 	}
