@@ -127,8 +127,10 @@ func TestShowHidden(t *testing.T) {
 				t.Errorf("ShowHidden %v, %s: %q, %v", show, name, b, err)
 			}
 		}
-		if _, _, err := get(t, &Client{}, serve(t, &Server{FS: staged, ShowHidden: show}, false), stagedPrefix+"x"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("ShowHidden %v, a file that is not complete: %v", show, err)
+		for _, name := range []string{stagedPrefix + "x", strings.ToUpper(stagedPrefix) + "x"} {
+			if _, _, err := get(t, &Client{}, serve(t, &Server{FS: staged, ShowHidden: show, CaseInsensitive: true}, false), name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("ShowHidden %v, a file that is not complete, as %s: %v", show, name, err)
+			}
 		}
 		for _, name := range []string{"..", "../x", "d/../../x", "."} {
 			if _, _, err := get(t, &Client{}, r, name); !errors.Is(err, fs.ErrPermission) {

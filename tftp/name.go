@@ -39,7 +39,7 @@ func cleanName(name string, hidden bool) (string, error) {
 			return "", &Error{CodeAccess, "file name with a drive letter"}
 		case strings.Contains(segment, "\x00"):
 			return "", &Error{CodeAccess, "not a file name"}
-		case segment[0] == '.' && !hidden, strings.HasPrefix(segment, stagedPrefix):
+		case segment[0] == '.' && !hidden, strings.HasPrefix(strings.ToLower(segment), stagedPrefix):
 			return "", &Error{CodeNotFound, "file not found"}
 		default:
 			segments = append(segments, segment)
