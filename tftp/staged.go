@@ -24,8 +24,8 @@ type staged struct {
 	root      *os.Root
 	name      string
 	temporary string
-	replace   bool
-	mode      fs.FileMode // of the file that it takes the place of; 0: there is none
+	overwrite bool
+	old       fs.FileInfo // the file that it takes the place of; nil: there is none
 	file      *os.File
 	link      func(oldname, newname string) error // root.Link
 }
@@ -35,7 +35,7 @@ func stage(root *os.Root, name string, policy WritePolicy, swept *sweeper) (Uplo
 	if policy == WriteNone || root == nil {
 		return nil, errNoWrite
 	}
-	s := &staged{root: root, name: name, replace: policy == WriteOverwrite, link: root.Link}
+	s := &staged{root: root, name: name, overwrite: policy == WriteOverwrite, link: root.Link}
 	info, err := root.Lstat(name)
 	switch {
 	case err == nil && policy == WriteCreate:
@@ -43,7 +43,7 @@ func stage(root *os.Root, name string, policy WritePolicy, swept *sweeper) (Uplo
 	case err == nil && !info.Mode().IsRegular():
 		return nil, errNotRegular
 	case err == nil:
-		s.mode = info.Mode().Perm()
+		s.old = info
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
@@ -63,8 +63,8 @@ func (s *staged) open() (err error) {
 		return nil
 	}
 	mode := fs.FileMode(0o644)
-	if s.mode != 0 {
-		mode = s.mode & 0o600 // until it is the file: others see no more of it than of that
+	if s.old != nil {
+		mode = s.old.Mode() & 0o600 // until it is the file: others see no more of it than of that
 	}
 	s.file, err = s.root.OpenFile(s.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	return err
@@ -84,8 +84,8 @@ func (s *staged) Commit() error {
 	if err != nil {
 		return err
 	}
-	if s.mode != 0 {
-		err = s.file.Chmod(s.mode)
+	if s.old != nil {
+		err = s.file.Chmod(s.old.Mode().Perm())
 	}
 	err = errors.Join(err, s.file.Close())
 	if err == nil {
@@ -99,7 +99,7 @@ func (s *staged) Commit() error {
 
 // place moves the file to its name.
 func (s *staged) place() error {
-	if s.replace {
+	if s.overwrite {
 		return s.root.Rename(s.temporary, s.name)
 	}
 	// A link fails where the name exists; a rename would replace it.

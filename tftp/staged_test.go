@@ -68,13 +68,15 @@ func TestStaged(t *testing.T) {
 		if b, err := root.ReadFile("g"); string(b) != "two" {
 			t.Errorf("links %v: %q, %v", links, b, err)
 		}
-		os.Chmod(filepath.Join(dir, "f"), 0o600)
-		if err := upload(t, root, "f", "three", WriteOverwrite, links); err != nil {
-			t.Errorf("links %v: %v", links, err)
-		}
-		info, err := root.Stat("f")
-		if err != nil || info.Mode() != 0o600 || info.Size() != 5 {
-			t.Errorf("links %v: a file of 0600 became %v, %v", links, info.Mode(), err)
+		for _, mode := range []fs.FileMode{0o600, 0} {
+			os.Chmod(filepath.Join(dir, "f"), mode)
+			if err := upload(t, root, "f", "three", WriteOverwrite, links); err != nil {
+				t.Errorf("links %v: %v", links, err)
+			}
+			info, err := root.Stat("f")
+			if err != nil || info.Mode() != mode || info.Size() != 5 {
+				t.Errorf("links %v: a file of %v became %v, %v", links, mode, info.Mode(), err)
+			}
 		}
 		if got := names(t, dir); !slices.Equal(got, []string{"f", "g"}) {
 			t.Errorf("links %v: left are %v", links, got)
