@@ -135,25 +135,29 @@ func (s *staged) Abort() error {
 // none waits so long for a client.
 const leftAfter = 24 * time.Hour
 
+// sweepAfter is how often a folder is looked into at most.
+const sweepAfter = time.Hour
+
 // sweeper removes what uploads have left behind whose server was killed. Its methods
 // may be called concurrently; the zero value is ready.
 type sweeper struct {
 	mu      sync.Mutex
-	folders map[string]bool // guarded by mu: those that were looked into
+	folders map[string]time.Time // guarded by mu: when they were looked into
 }
 
-// sweep looks into a folder, once.
+// sweep looks into a folder, unless that was done a moment ago.
 func (w *sweeper) sweep(root *os.Root, dir string, now time.Time) {
 	w.mu.Lock()
-	done := w.folders[dir]
-	if w.folders == nil {
-		w.folders = map[string]bool{}
-	}
-	w.folders[dir] = true
-	w.mu.Unlock()
-	if done {
+	done, ok := w.folders[dir]
+	if ok && now.Sub(done) < sweepAfter {
+		w.mu.Unlock()
 		return
 	}
+	if w.folders == nil {
+		w.folders = map[string]time.Time{}
+	}
+	w.folders[dir] = now
+	w.mu.Unlock()
 	entries, _ := fs.ReadDir(root.FS(), dir)
 	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), stagedPrefix)

@@ -113,6 +113,23 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepAgain: what was too young at first is removed by a later upload.
+func TestSweepAgain(t *testing.T) {
+	t.Parallel()
+	root, dir := newRoot(t)
+	os.WriteFile(filepath.Join(dir, stagedName()), nil, 0o644)
+	var w sweeper
+	now := time.Now()
+	w.sweep(root, ".", now)
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("left are %v", got)
+	}
+	w.sweep(root, ".", now.Add(leftAfter+time.Minute))
+	if got := names(t, dir); len(got) != 0 {
+		t.Errorf("left are %v", got)
+	}
+}
+
 // TestCaseOfUploads: where case does not count, a name is taken by any spelling of
 // it, and a folder is found by any.
 func TestCaseOfUploads(t *testing.T) {
