@@ -165,6 +165,17 @@ func TestQuirks(t *testing.T) {
 	r.record(t)
 }
 
+// TestQuirkOfNet: an address is in a network whatever the interface that it is behind.
+func TestQuirkOfNet(t *testing.T) {
+	t.Parallel()
+	q := Quirk{Net: netip.MustParsePrefix("fe80::/10")}
+	for client, want := range map[string]bool{"fe80::1": true, "fe80::1%eth0": true, "2001:db8::1": false, "192.0.2.1": false} {
+		if got := q.matches(netip.MustParseAddr(client), ""); got != want {
+			t.Errorf("%s: %v, want %v", client, got, want)
+		}
+	}
+}
+
 func TestParseARP(t *testing.T) {
 	t.Parallel()
 	table := parseARP([]byte("IP address       HW type     Flags       HW address            Mask     Device\n" +

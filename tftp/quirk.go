@@ -22,7 +22,7 @@ type Quirk struct {
 	// MAC is the beginning of a hardware address, such as "00:1b:78", in any case
 	// of letters. It is looked up with Server.LookupMAC.
 	MAC string
-	// Net is a range of addresses, IPv4 ones as IPv4.
+	// Net is a range of addresses, IPv4 ones as IPv4. Zones do not count.
 	Net netip.Prefix
 
 	// MaxBlockSize and MaxWindowSize cap what is granted; 0: as the server does.
@@ -39,7 +39,7 @@ func (q *Quirk) matches(client netip.Addr, mac string) bool {
 	if q.MAC != "" && (mac == "" || !strings.HasPrefix(mac, strings.ToLower(q.MAC))) {
 		return false
 	}
-	return !q.Net.IsValid() || q.Net.Contains(client)
+	return !q.Net.IsValid() || q.Net.Contains(client.WithZone("")) // Contains is never true of one with a zone
 }
 
 // applyQuirks narrows c for a client and returns the names of what was applied.
