@@ -17,6 +17,7 @@ type slowUpload struct {
 	memoryUpload
 	write, commit time.Duration // how long each takes
 	hold          chan struct{} // what commits wait for, if it is not nil
+	fails         error         // what they say then
 	ending        chan struct{} // gets one when they begin to
 	committed     atomic.Bool
 }
@@ -32,8 +33,8 @@ func (u *slowUpload) Commit() error {
 		u.ending <- struct{}{}
 		<-u.hold
 	}
-	u.committed.Store(true)
-	return nil
+	u.committed.Store(u.fails == nil)
+	return u.fails
 }
 
 // into has a server take what comes into one upload.
@@ -96,14 +97,18 @@ func TestReassured(t *testing.T) {
 // then.
 func TestLeavesWhileStored(t *testing.T) {
 	t.Parallel()
-	u, r, h, _ := storing(t)
-	h.say(&packet{op: opERROR, message: "too slow"})
-	h.to = r.addr
-	h.ask(opWRQ, "g") // and begins anew: not before that is settled
-	h.expectNothing()
-	close(u.hold)
-	if rec := r.record(t); rec.Result != ResultAborted || !strings.Contains(rec.Error, "too slow") || !strings.Contains(rec.Error, "the file is there") {
-		t.Errorf("record %+v", rec)
+	for _, fails := range []error{nil, errSpoolFull} {
+		u, r, h, _ := storing(t)
+		u.fails = fails
+		h.say(&packet{op: opERROR, message: "too slow"})
+		h.to = r.addr
+		h.ask(opWRQ, "g") // and begins anew: not before that is settled
+		h.expectNothing()
+		close(u.hold)
+		rec := r.record(t)
+		if rec.Result != ResultAborted || !strings.Contains(rec.Error, "too slow") || strings.Contains(rec.Error, "the file is there") != u.committed.Load() {
+			t.Errorf("stored with %v: record %+v", fails, rec)
+		}
 	}
 }
 

@@ -113,7 +113,7 @@ func (t *transfer) stored(b []byte, committed bool, err error) {
 		return
 	}
 	switch {
-	case w.left != nil && committed:
+	case w.left != nil && committed && err == nil:
 		t.finish(ResultAborted, fmt.Errorf("%w; the file is there", w.left))
 		return
 	case w.left != nil:
