@@ -74,8 +74,8 @@ type Server struct {
 	// for three times the timeout that the client negotiated, whichever is longer.
 	// 0: DefaultSilence, or three times Timeout.
 	Silence time.Duration
-	// MaxDuration ends a transfer in any case. 0: DefaultMaxDuration; negative:
-	// unlimited.
+	// MaxDuration ends a transfer, unless it is an upload whose Commit has begun: what
+	// becomes of that decides. 0: DefaultMaxDuration; negative: unlimited.
 	MaxDuration time.Duration
 	// DrainTimeout is how long transfers may go on after the context of Serve has
 	// ended. 0: DefaultDrainTimeout; negative: not at all.
