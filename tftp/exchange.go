@@ -68,12 +68,12 @@ func (e *exchange) start() {
 		p.options = e.asked
 	}
 	e.request = p.append(nil)
-	e.rec.Asked, e.rec.Granted, e.rec.Bytes = e.asked.String(), "", 0
+	e.rec.Asked, e.rec.Granted, e.rec.Size, e.rec.Bytes = e.asked.String(), "", e.size, 0
+	e.rec.BlockSize, e.rec.WindowSize = defaultBlockSize, 1 // unless there is an OACK
 	e.clock()
 	if e.op == opRRQ {
 		e.receiver.start(defaultParams(), e.client.pace(), e.now)
 	} else {
-		e.rec.Size = e.size
 		e.sender.start(defaultParams(), e.client.pace(), true, e.now)
 		e.in.start(defaultParams())
 	}
@@ -185,9 +185,6 @@ func (e *exchange) oack(p *packet) error {
 
 func (e *exchange) data(p *packet) error {
 	r := &e.receiver
-	if r.opening { // no OACK: the server does without options
-		e.rec.BlockSize, e.rec.WindowSize = defaultBlockSize, 1
-	}
 	take, err := r.data(p.block, len(p.data), e.now)
 	if err != nil || !take {
 		return err

@@ -242,7 +242,7 @@ func TestPut(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), patience)
 					data, name := noise(n), fmt.Sprintf("%d-%d", i, n)
 					// Without its size: the limit is about the bytes then.
-					_, err := c.Put(ctx, r.addr.String(), name, struct{ io.Reader }{bytes.NewReader(data)}, -1)
+					sent, err := c.Put(ctx, r.addr.String(), name, struct{ io.Reader }{bytes.NewReader(data)}, -1)
 					cancel()
 					if err != nil {
 						t.Fatalf("%+v, %d: %v", c, n, err)
@@ -250,7 +250,7 @@ func TestPut(t *testing.T) {
 					if got, err := os.ReadFile(dir + "/" + name); err != nil || !bytes.Equal(got, data) {
 						t.Fatalf("%+v, %d: %d bytes, %v", c, n, len(got), err)
 					}
-					if rec := r.record(t); rec.Result != ResultOK || rec.Bytes != int64(n) {
+					if rec := r.record(t); rec.Result != ResultOK || rec.BlockSize != sent.BlockSize || rec.WindowSize != sent.WindowSize || rec.Bytes != int64(n) {
 						t.Errorf("record %+v", rec)
 					}
 				}
