@@ -33,12 +33,12 @@ type tftpServeVerb struct {
 	Map          []string `sep:"none" placeholder:"PREFIX=URL" help:"Serve what is behind a URL under a prefix. May be given several times."`
 	IgnoreCase   bool     `name:"ignore-case" help:"Find files whatever the case of letters."`
 	Hidden       bool     `help:"Serve names that begin with a dot."`
-	BlockSize    int      `name:"blksize" placeholder:"BYTES" help:"Largest block size to grant. Default: 65464."`
-	WindowSize   int      `name:"windowsize" placeholder:"BLOCKS" help:"Largest window to grant. Default: 64."`
-	MaxTransfers int      `name:"max-transfers" placeholder:"N" help:"Transfers at the same time. Default: 4096."`
-	MaxPerAddr   int      `name:"max-per-addr" placeholder:"N" help:"Transfers at the same time for one address; a room behind NAT is one. Default: 64."`
+	BlockSize    int      `name:"blksize" default:"65464" placeholder:"BYTES" help:"Largest block size to grant. Default: 65464."`
+	WindowSize   int      `name:"windowsize" default:"64" placeholder:"BLOCKS" help:"Largest window to grant. Default: 64."`
+	MaxTransfers int      `name:"max-transfers" default:"4096" placeholder:"N" help:"Transfers at the same time. Default: 4096."`
+	MaxPerAddr   int      `name:"max-per-addr" default:"64" placeholder:"N" help:"Transfers at the same time for one address; a room behind NAT is one. Default: 64."`
 	Cache        string   `placeholder:"DIR" help:"Where large files behind --map are kept while this runs. Default: the folder for temporary files."`
-	CacheSize    int64    `name:"cache-size" placeholder:"BYTES" help:"How much is kept there, which is also the largest file that --map can serve. Default: 4 GiB."`
+	CacheSize    int64    `name:"cache-size" default:"4294967296" placeholder:"BYTES" help:"How much is kept there, which is also the largest file that --map can serve. Default: 4 GiB."`
 	Quirk        []string `sep:"none" placeholder:"SPEC" help:"What some clients need to have different, such as mac=00:1b:78,blksize=1024 or net=10.0.5.0/24,ignore=*. May be given several times."`
 	Loops        int      `placeholder:"N" help:"Event loops for each address, of which each keeps one processor busy at most. Default: one less than processors, up to 4."`
 	User         string   `placeholder:"NAME" help:"Become this user once the ports are open."`
@@ -76,15 +76,15 @@ func (v *tftpServeVerb) Validate() error {
 		return fmt.Errorf("--loops is from 1 to %d, not %d", maxLoops, v.Loops)
 	case v.MaxSize < 1:
 		return errors.New("--max-size is at least 1")
-	case v.BlockSize != 0 && (v.BlockSize < 8 || v.BlockSize > 65464):
+	case v.BlockSize < 8 || v.BlockSize > 65464:
 		return errors.New("--blksize is from 8 to 65464 (RFC 2348)")
-	case v.WindowSize < 0 || v.WindowSize > 65535:
+	case v.WindowSize < 1 || v.WindowSize > 65535:
 		return errors.New("--windowsize is from 1 to 65535 (RFC 7440)")
-	case v.MaxTransfers < 0:
+	case v.MaxTransfers < 1:
 		return errors.New("--max-transfers is at least 1")
-	case v.MaxPerAddr < 0:
+	case v.MaxPerAddr < 1:
 		return errors.New("--max-per-addr is at least 1")
-	case v.CacheSize < 0:
+	case v.CacheSize < 1:
 		return errors.New("--cache-size is at least 1")
 	}
 	if err := v.checkPorts(); err != nil {
