@@ -285,6 +285,26 @@ func TestSameWriteTwice(t *testing.T) {
 	}
 }
 
+// TestWriteRepeatedLate: a copy of a request that took a while to come begins no second
+// upload.
+func TestWriteRepeatedLate(t *testing.T) {
+	t.Parallel()
+	root, _ := newRoot(t)
+	r := serve(t, slow(&Server{Root: root, Write: WriteOverwrite}), false)
+	h := newHand(t, r)
+	h.ask(opWRQ, "f")
+	h.expect("ACK 0")
+	time.Sleep(300 * time.Millisecond) // the round trip
+	h.say(&packet{op: opDATA, block: 1, data: []byte("hello")})
+	h.expect("ACK 1")
+	h.to = r.addr
+	h.ask(opWRQ, "f")
+	h.expectNothing()
+	if st := r.Stats(); st.Repeated != 1 || st.Requests != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	r := serve(t, &Server{FS: abc}, false)

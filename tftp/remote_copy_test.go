@@ -170,6 +170,24 @@ func TestPasswordIsHidden(t *testing.T) {
 	}
 }
 
+// TestQuestionNobodyWaitsFor: it is given up.
+func TestQuestionNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	r := newRemotes(t.Context(), &Server{})
+	gone, leave := context.WithCancel(t.Context())
+	r.fetcher = fetchFunc(func(ctx context.Context, _, _ string) (*Fetched, error) {
+		leave()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	if _, _, err := r.open(gone, "f"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := r.close(); err != nil { // which does not end it
+		t.Error(err)
+	}
+}
+
 // TestSilentOrigin: one that does not answer has failed before its clients are given
 // up.
 func TestSilentOrigin(t *testing.T) {

@@ -298,6 +298,25 @@ func TestCannotKeep(t *testing.T) {
 	}
 }
 
+// TestSpoolMoves: what has moved to the disk takes no room in memory.
+func TestSpoolMoves(t *testing.T) {
+	t.Parallel()
+	var memory, disk int64
+	s := newSpool(t.TempDir(), -1, 1000, 1<<20, func(m, d int64) bool {
+		memory, disk = memory+m, disk+d
+		return true
+	})
+	defer s.remove()
+	for _, want := range [][2]int64{{900, 0}, {0, 1800}, {0, 2700}} {
+		if _, err := s.Write(noise(900)); err != nil {
+			t.Fatal(err)
+		}
+		if memory != want[0] || disk != want[1] {
+			t.Errorf("room for %d bytes in memory and %d on disk, want %v", memory, disk, want)
+		}
+	}
+}
+
 // TestSpoolThatCannotMove: what was in memory stays there, and what never arrived
 // is not read.
 func TestSpoolThatCannotMove(t *testing.T) {
