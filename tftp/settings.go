@@ -46,7 +46,7 @@ func (c *Client) check() error {
 	case c.AskTimeout && (d < minTimeout || d > maxTimeout):
 		return fmt.Errorf("Timeout is %v, a server can be asked for %v to %v", d, minTimeout, maxTimeout)
 	case c.Rollover != "" && c.Rollover != "0" && c.Rollover != "1":
-		return fmt.Errorf(`Rollover is %q, it can be "0" or "1"`, c.Rollover)
+		return fmt.Errorf(`%s is %q, it can be "0" or "1"`, "Rollover", c.Rollover)
 	}
 	return nil
 }
