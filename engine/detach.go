@@ -9,10 +9,10 @@ import (
 // Detach takes the connection away from the engine: it gives back an ordinary
 // net.Conn and the input that is not used yet, which the net.Conn will not
 // return again. rest is the end of the current input that is not used. What is
-// queued leaves first, so Detach may wait; what others write after that fails. The protocol gets no further call,
-// not even Closed; what Data returns does not matter any more. After an error,
-// for the lack of descriptors say, the connection is still the engine's, and the
-// call has its input still. Called from within a call.
+// queued leaves first, so Detach may wait; what others write after that fails. The
+// protocol gets no further call, not even Closed; what Data returns does not matter
+// any more. After an error, for the lack of descriptors say, the connection is still
+// the engine's, and the call has its input still. Called from within a call.
 func (c *Conn) Detach(rest []byte) (nc net.Conn, unread []byte, err error) {
 	if err := c.Flush(0); err != nil {
 		return nil, nil, err

@@ -88,9 +88,8 @@ func (g *goroutineDriver) awaitLocked(c *Conn, until time.Time) {
 }
 
 // writeLocked writes some of the backlog: a record where there is TLS, else what leaves
-// until the given time. What is being written
-// stays in the backlog: it is not sent, and what follows goes behind it. c.mu is held,
-// but not while it writes.
+// until the given time. What is being written stays in the backlog: it is not sent, and
+// what follows goes behind it. c.mu is held, but not while it writes.
 func (g *goroutineDriver) writeLocked(c *Conn, until time.Time) {
 	q := c.out
 	flight := q.b[q.off:]

@@ -339,8 +339,8 @@ func (c *Conn) unsentBytesLocked() (n int) {
 
 // Flush waits until the backlog has left. timeout bounds the time without any
 // progress, 0 is without limit; when it passes the error is
-// [os.ErrDeadlineExceeded]. When the connection breaks or is closed it is another. Called from within a call of the protocol: it gives
-// up the loop if it has to wait.
+// [os.ErrDeadlineExceeded]. When the connection breaks or is closed it is another.
+// Called from within a call of the protocol: it gives up the loop if it has to wait.
 func (c *Conn) Flush(timeout time.Duration) error {
 	left := -1
 	for {

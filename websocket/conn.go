@@ -34,7 +34,7 @@ type Conn struct {
 	wmu   sync.Mutex // event style: held to write a frame
 	mu    sync.Mutex // guards the fields of extra
 	state atomic.Uint32
-	held  uint32         // event style: bytes; while stCork is set what waits for the end of the call, while stPinged is what is unsent unless the peer reads; guarded by wmu then, else owned by the call
+	held  uint32         // event style: bytes, see below
 	set   *settings      // immutable
 	ev    *engine.Conn   // event style; immutable once open
 	io    *stream        // blocking style; immutable
@@ -49,6 +49,9 @@ type Conn struct {
 	away  bool   // the input is not where the loop reads to
 	moved bool   // a callback has waited, and read: the input is what is left from used on
 	used  uint32 // what was fed of the input, when a callback runs
+	// held is what waits for the end of the call while stCork is set, and what would be
+	// unsent if the peer read nothing while stPinged is. Guarded by wmu then, else owned
+	// by the call.
 }
 
 // The bits of Conn.state.
